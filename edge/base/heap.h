@@ -1,0 +1,22 @@
+/* Timer heap of fixed size: one deadline per id (0..capacity-1), the earliest first, ties by id so that runs repeat. */
+#pragma once
+
+#include "edge/base/compiler.h"
+
+struct heap {
+    ns_t *deadline;     /* per id */
+    uint32_t *position; /* per id: place in `order`, or HEAP_ABSENT */
+    uint32_t *order;    /* ids as a binary heap */
+    uint32_t count;
+    uint32_t capacity;
+};
+
+#define HEAP_ABSENT UINT32_MAX
+
+size_t heap_bytes(uint32_t capacity);
+/* `memory` (aligned to 8) belongs to the caller and outlives the heap. */
+void heap_init(struct heap *heap, void *memory, uint32_t capacity);
+/* Sets or moves the deadline of an id; NS_NEVER removes it. */
+void heap_set(struct heap *heap, uint32_t id, ns_t deadline);
+/* The earliest deadline, NS_NEVER when empty; `ret_id` gets its id. */
+ns_t heap_first(const struct heap *heap, uint32_t *ret_id);

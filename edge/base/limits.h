@@ -1,0 +1,43 @@
+/* Every limit of the product stands here, with the reason for its size. A limit that is hit has a cause in cause.h. */
+#pragma once
+
+enum {
+    /* IKE messages. 16 KiB after reassembly holds a chain of five RSA-4096 certificates; 32 fragments is what Windows sends. */
+    IKE_MESSAGE_BYTES_MAX = 16384,
+    IKE_DATAGRAM_BYTES_MAX = 16384,
+    IKE_FRAGMENTS_MAX = 32,
+    IKE_FRAGMENT_BYTES = 1232, /* UDP payload that fits IPv6's minimum MTU of 1280 */
+    IKE_PAYLOADS_MAX = 48,
+    IKE_NOTIFIES_MAX = 24,
+    IKE_CERTS_MAX = 10,
+    IKE_DELETES_MAX = 8,
+    IKE_PROPOSALS_MAX = 32,
+    IKE_TRANSFORMS_MAX = 256, /* all proposals of one message together; strongSwan's longest default has under 100 */
+    IKE_ATTRIBUTES_MAX = 32,  /* configuration payload */
+    IKE_SELECTORS_MAX = 32,   /* one TS payload */
+    IKE_CHILD_SPIS_MAX = 16,  /* SPIs of one DELETE payload that are acted on */
+
+    IKE_NONCE_BYTES_MIN = 16, /* RFC 7296 2.10 */
+    IKE_NONCE_BYTES_MAX = 256,
+    IKE_NONCE_BYTES = 32, /* ours */
+    IKE_COOKIE_BYTES_MAX = 64,
+    IKE_ID_BYTES_MAX = 256,
+    IKE_KE_BYTES_MAX = 512, /* MODP-4096 */
+    IKE_CERT_BYTES_MAX = 8192,
+    IKE_RSA_BITS_MAX = 8192,
+    IKE_SPLIT_DNS_MAX = 16,
+
+    CHILD_PER_SA_MAX = 8,
+    SELECTORS_PER_CHILD_MAX = 8, /* each side, after narrowing */
+    ADDRESSES_PER_SESSION_MAX = 2,
+    DNS_PER_POOL_MAX = 4,
+
+    WORKERS_MAX = 64,
+    POOLS_MAX = 64,
+    SHARD_BITS_MIN = 4,
+    SHARD_BITS_MAX = 14,
+
+    EFFECTS_MAX = 64,          /* one core_step */
+    EFFECT_BYTES_MAX = 98304, /* what the effects of one step carry: a fragmented message, its copy, a record */
+    RECORD_BYTES_MAX = 6144,   /* a session's record, sealed */
+};

@@ -1,0 +1,23 @@
+/* Hash map of fixed size from a 64-bit key to a 32-bit value: open addressing, linear probing, deletion by backward
+ * shift. Keys should already be unpredictable to peers (hash them with a secret key if a peer chooses them). */
+#pragma once
+
+#include "edge/base/compiler.h"
+
+#define MAP_NONE UINT32_MAX
+
+struct map {
+    uint64_t *keys;
+    uint32_t *values; /* MAP_NONE marks an empty cell */
+    uint32_t mask;
+    uint32_t count;
+    uint32_t limit;
+};
+
+/* Memory for up to `limit` entries. */
+size_t map_bytes(uint32_t limit);
+void map_init(struct map *map, void *memory, uint32_t limit);
+/* Inserts or overwrites; false when `limit` entries are in it. */
+HF_MUST bool map_put(struct map *map, uint64_t key, uint32_t value);
+uint32_t map_get(const struct map *map, uint64_t key); /* MAP_NONE when absent */
+void map_remove(struct map *map, uint64_t key);        /* absent keys are fine */

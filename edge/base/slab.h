@@ -1,0 +1,50 @@
+/* Which slots of a table of fixed size are in use. Slots are grouped by shard, because the shard is what has an owner:
+ * slot = index * shard_count + shard position. So an SPI that carries (shard, index) leads straight to its slot, and the
+ * same SPI keeps leading there when the number of workers changes. Within a shard the slot freed longest ago is used next. */
+#pragma once
+
+#include "edge/base/compiler.h"
+
+#define SLAB_NONE UINT32_MAX
+
+struct slab {
+    uint32_t *next;       /* per slot: next free slot, or SLAB_NONE; SLAB_USED while taken */
+    uint8_t *generation;  /* per slot: counts its uses, written into IKE SPIs */
+    uint32_t *head;       /* per shard position: first free slot */
+    uint32_t *tail;
+    uint32_t *used_in;    /* per shard position: slots taken */
+    uint32_t shard_count; /* shard positions */
+    uint32_t per_shard;   /* slots of one shard */
+    uint32_t used;
+};
+
+/* Bytes of memory slab_init() needs. */
+size_t slab_bytes(uint32_t shard_count, uint32_t per_shard);
+/* `memory` (aligned to 8) belongs to the caller and outlives the slab. */
+void slab_init(struct slab *slab, void *memory, uint32_t shard_count, uint32_t per_shard);
+/* A free slot of the shard position, or SLAB_NONE. */
+HF_MUST uint32_t slab_take(struct slab *slab, uint32_t position);
+/* Takes one certain slot (a session read back from the store); false when it is in use or out of range. */
+HF_MUST bool slab_take_at(struct slab *slab, uint32_t slot, uint8_t generation);
+void slab_free(struct slab *slab, uint32_t slot);
+bool slab_is_used(const struct slab *slab, uint32_t slot);
+
+static inline uint32_t slab_capacity(const struct slab *slab)
+{
+    return slab->shard_count * slab->per_shard;
+}
+
+static inline uint32_t slab_slot(const struct slab *slab, uint32_t position, uint32_t index)
+{
+    return position < slab->shard_count && index < slab->per_shard ? index * slab->shard_count + position : SLAB_NONE;
+}
+
+static inline uint32_t slab_index(const struct slab *slab, uint32_t slot)
+{
+    return slot / slab->shard_count;
+}
+
+static inline uint32_t slab_position(const struct slab *slab, uint32_t slot)
+{
+    return slot % slab->shard_count;
+}

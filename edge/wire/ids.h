@@ -1,0 +1,205 @@
+/* Numbers of the IKEv2 registry that Holdfast knows, named as RFC 7296 names them. */
+#pragma once
+
+#include <stdint.h>
+
+enum ike_exchange {
+    IKE_SA_INIT = 34,
+    IKE_AUTH = 35,
+    CREATE_CHILD_SA = 36,
+    INFORMATIONAL = 37,
+    IKE_SESSION_RESUME = 38,
+};
+
+enum ike_flag {
+    IKE_FLAG_INITIATOR = 0x08, /* the sender is the original initiator of this IKE SA */
+    IKE_FLAG_VERSION = 0x10,
+    IKE_FLAG_RESPONSE = 0x20,
+};
+
+enum ike_payload_type {
+    PAYLOAD_NONE = 0,
+    PAYLOAD_SA = 33,
+    PAYLOAD_KE = 34,
+    PAYLOAD_IDI = 35,
+    PAYLOAD_IDR = 36,
+    PAYLOAD_CERT = 37,
+    PAYLOAD_CERTREQ = 38,
+    PAYLOAD_AUTH = 39,
+    PAYLOAD_NONCE = 40,
+    PAYLOAD_NOTIFY = 41,
+    PAYLOAD_DELETE = 42,
+    PAYLOAD_VENDOR = 43,
+    PAYLOAD_TSI = 44,
+    PAYLOAD_TSR = 45,
+    PAYLOAD_SK = 46,
+    PAYLOAD_CP = 47,
+    PAYLOAD_EAP = 48,
+    PAYLOAD_SKF = 53, /* RFC 7383 */
+};
+
+enum ike_protocol {
+    PROTOCOL_NONE = 0,
+    PROTOCOL_IKE = 1,
+    PROTOCOL_AH = 2,
+    PROTOCOL_ESP = 3,
+};
+
+enum ike_transform_type {
+    TRANSFORM_ENCR = 1,
+    TRANSFORM_PRF = 2,
+    TRANSFORM_INTEG = 3,
+    TRANSFORM_KE = 4,
+    TRANSFORM_ESN = 5,
+    TRANSFORM_ADDKE1 = 6, /* RFC 9370: 6..12 */
+    TRANSFORM_ADDKE7 = 12,
+};
+
+enum ike_attribute_type {
+    ATTRIBUTE_KEY_LENGTH = 14,
+};
+
+enum ike_encr {
+    ENCR_NONE = 0,
+    ENCR_AES_CBC = 12,
+    ENCR_AES_GCM_16 = 20,
+    ENCR_CHACHA20_POLY1305 = 28, /* RFC 7634 */
+};
+
+enum ike_prf {
+    PRF_NONE = 0,
+    PRF_HMAC_SHA1 = 2,
+    PRF_HMAC_SHA2_256 = 5,
+    PRF_HMAC_SHA2_384 = 6,
+    PRF_HMAC_SHA2_512 = 7,
+};
+
+enum ike_integ {
+    INTEG_NONE = 0,
+    INTEG_HMAC_SHA1_96 = 2,
+    INTEG_HMAC_SHA2_256_128 = 12, /* RFC 4868 */
+    INTEG_HMAC_SHA2_384_192 = 13,
+    INTEG_HMAC_SHA2_512_256 = 14,
+};
+
+enum ike_ke_group {
+    KE_NONE = 0,
+    KE_MODP_2048 = 14,
+    KE_MODP_3072 = 15,
+    KE_MODP_4096 = 16,
+    KE_P256 = 19,
+    KE_P384 = 20,
+    KE_X25519 = 31,
+};
+
+enum ike_esn {
+    ESN_NONE = 0,
+    ESN_YES = 1,
+};
+
+enum ike_id_type {
+    ID_IPV4_ADDR = 1,
+    ID_FQDN = 2,
+    ID_RFC822_ADDR = 3,
+    ID_IPV6_ADDR = 5,
+    ID_DER_ASN1_DN = 9,
+    ID_DER_ASN1_GN = 10,
+    ID_KEY_ID = 11,
+};
+
+enum ike_cert_encoding {
+    CERT_X509_SIGNATURE = 4,
+    CERT_HASH_URL = 12,
+};
+
+enum ike_auth_method {
+    AUTH_RSA = 1,
+    AUTH_SHARED_KEY = 2,
+    AUTH_ECDSA_256 = 9, /* RFC 4754 */
+    AUTH_ECDSA_384 = 10,
+    AUTH_ECDSA_521 = 11,
+    AUTH_DIGITAL_SIGNATURE = 14, /* RFC 7427 */
+};
+
+enum ike_hash {
+    HASH_SHA1 = 1,
+    HASH_SHA2_256 = 2,
+    HASH_SHA2_384 = 3,
+    HASH_SHA2_512 = 4,
+    HASH_IDENTITY = 5, /* RFC 8420: Ed25519 signs the octets themselves */
+};
+
+/* Error types are below 16384, status types from there on (RFC 7296 3.10.1). */
+enum ike_notify_type {
+    NOTIFY_UNSUPPORTED_CRITICAL_PAYLOAD = 1,
+    NOTIFY_INVALID_IKE_SPI = 4,
+    NOTIFY_INVALID_MAJOR_VERSION = 5,
+    NOTIFY_INVALID_SYNTAX = 7,
+    NOTIFY_INVALID_MESSAGE_ID = 9,
+    NOTIFY_INVALID_SPI = 11,
+    NOTIFY_NO_PROPOSAL_CHOSEN = 14,
+    NOTIFY_INVALID_KE_PAYLOAD = 17,
+    NOTIFY_AUTHENTICATION_FAILED = 24,
+    NOTIFY_SINGLE_PAIR_REQUIRED = 34,
+    NOTIFY_NO_ADDITIONAL_SAS = 35,
+    NOTIFY_INTERNAL_ADDRESS_FAILURE = 36,
+    NOTIFY_FAILED_CP_REQUIRED = 37,
+    NOTIFY_TS_UNACCEPTABLE = 38,
+    NOTIFY_INVALID_SELECTORS = 39,
+    NOTIFY_TEMPORARY_FAILURE = 43,
+    NOTIFY_CHILD_SA_NOT_FOUND = 44,
+    NOTIFY_ERROR_LAST = 16383,
+    NOTIFY_INITIAL_CONTACT = 16384,
+    NOTIFY_SET_WINDOW_SIZE = 16385,
+    NOTIFY_ADDITIONAL_TS_POSSIBLE = 16386,
+    NOTIFY_IPCOMP_SUPPORTED = 16387,
+    NOTIFY_NAT_DETECTION_SOURCE_IP = 16388,
+    NOTIFY_NAT_DETECTION_DESTINATION_IP = 16389,
+    NOTIFY_COOKIE = 16390,
+    NOTIFY_USE_TRANSPORT_MODE = 16391,
+    NOTIFY_HTTP_CERT_LOOKUP_SUPPORTED = 16392,
+    NOTIFY_REKEY_SA = 16393,
+    NOTIFY_ESP_TFC_PADDING_NOT_SUPPORTED = 16394,
+    NOTIFY_NON_FIRST_FRAGMENTS_ALSO = 16395,
+    NOTIFY_MOBIKE_SUPPORTED = 16396,
+    NOTIFY_ADDITIONAL_IP4_ADDRESS = 16397,
+    NOTIFY_ADDITIONAL_IP6_ADDRESS = 16398,
+    NOTIFY_NO_ADDITIONAL_ADDRESSES = 16399,
+    NOTIFY_UPDATE_SA_ADDRESSES = 16400,
+    NOTIFY_COOKIE2 = 16401,
+    NOTIFY_NO_NATS_ALLOWED = 16402,
+    NOTIFY_REDIRECT_SUPPORTED = 16406,
+    NOTIFY_TICKET_REQUEST = 16412,
+    NOTIFY_CHILDLESS_IKEV2_SUPPORTED = 16418,
+    NOTIFY_IKEV2_MESSAGE_ID_SYNC_SUPPORTED = 16420,
+    NOTIFY_FRAGMENTATION_SUPPORTED = 16430,
+    NOTIFY_SIGNATURE_HASH_ALGORITHMS = 16431,
+};
+
+enum ike_cp_type {
+    CP_CFG_REQUEST = 1,
+    CP_CFG_REPLY = 2,
+    CP_CFG_SET = 3,
+    CP_CFG_ACK = 4,
+};
+
+enum ike_cp_attribute {
+    CP_INTERNAL_IP4_ADDRESS = 1,
+    CP_INTERNAL_IP4_NETMASK = 2,
+    CP_INTERNAL_IP4_DNS = 3,
+    CP_INTERNAL_IP4_NBNS = 4,
+    CP_INTERNAL_IP6_ADDRESS = 8,
+    CP_INTERNAL_IP6_DNS = 10,
+    CP_INTERNAL_DNS_DOMAIN = 25, /* RFC 8598 */
+};
+
+enum ike_ts_type {
+    TS_IPV4_ADDR_RANGE = 7,
+    TS_IPV6_ADDR_RANGE = 8,
+};
+
+/* Names as the RFC writes them, NULL when unknown. */
+const char *ike_exchange_name(uint8_t exchange);
+const char *ike_notify_name(uint16_t type);
+/* "AES-GCM-16", "HMAC-SHA2-256", "X25519"... for (transform type, id). */
+const char *ike_transform_name(uint8_t type, uint16_t id);
