@@ -1,0 +1,183 @@
+/* One worker's engine: an event goes in with its time, ordered effects come out. No system call, no clock, no allocation
+ * after core_init(). The daemon, the simulator and the fuzzers are three hosts of the same core. */
+#pragma once
+
+#include "ebpf/shared.h"
+#include "edge/base/env.h"
+#include "edge/core/plane.h"
+#include "edge/core/store_op.h"
+#include "edge/crypto/cert.h"
+#include "edge/crypto/seal.h"
+#include "edge/ike/policy.h"
+
+enum event_type {
+    EVENT_START,        /* first event: claim shards, read the store back */
+    EVENT_DATAGRAM,     /* an IKE message; on 4500 without its non-ESP marker */
+    EVENT_TIMER,        /* core_deadline() has come */
+    EVENT_STORE_DONE,
+    EVENT_STORE_RECORD,
+    EVENT_PLANE_DONE,
+    EVENT_PLANE,        /* news from the data plane */
+    EVENT_COMMAND,      /* an operator's */
+    EVENT_POLICY,       /* reload: a new policy and memory for its pools */
+};
+
+struct event_datagram {
+    struct endpoint local, remote;
+    struct span bytes; /* valid during the call */
+    bool natt;         /* came behind the non-ESP marker: answers carry it too */
+};
+
+enum command_type { COMMAND_DISCONNECT, COMMAND_DRAIN };
+
+struct event_command {
+    enum command_type type;
+    uint64_t session_id; /* COMMAND_DISCONNECT; 0 = all of this worker */
+    uint64_t token;
+};
+
+struct event {
+    enum event_type type;
+    ns_t now;
+    int64_t now_unix_s; /* wall clock, for certificates and records only */
+    union {
+        struct event_datagram datagram;
+        struct store_done store;
+        struct store_record record;
+        struct plane_done plane_done;
+        struct plane_event plane;
+        struct event_command command;
+        struct {
+            const struct policy *policy;
+            void *pool_memory; /* core_pool_bytes(policy); the old one is free after this event */
+        } policy;
+    };
+};
+
+enum effect_type { EFFECT_SEND, EFFECT_PLANE, EFFECT_STORE, EFFECT_AUDIT, EFFECT_POLICY_FREE };
+
+struct effect_send {
+    struct endpoint local, remote;
+    struct span bytes; /* without marker */
+    bool natt;         /* the host puts the non-ESP marker in front */
+};
+
+/* One line of the event log. Spans and pointers are valid until the next core_step(). */
+enum audit_type {
+    AUDIT_SESSION_UP,
+    AUDIT_SESSION_DOWN,     /* cause says why */
+    AUDIT_LOGIN_FAILED,     /* cause says why not */
+    AUDIT_SESSION_RESTORED, /* read back from the store */
+    AUDIT_RESTORE_FAILED,
+    AUDIT_IKE_REKEYED,
+    AUDIT_CHILD_UP,         /* an additional or rekeyed child */
+    AUDIT_CHILD_DOWN,
+    AUDIT_STORE_FAILED,     /* a write failed; the session goes on, but would not survive a restart */
+    AUDIT_STORE_RECOVERED,
+    AUDIT_READY,            /* the store has been read back */
+};
+
+struct audit {
+    enum audit_type type;
+    enum cause cause;
+    uint64_t session_id;      /* 0 when there is none yet */
+    uint64_t spi_i, spi_r;
+    struct endpoint local, remote;
+    const struct identity *local_id, *remote_id; /* NULL when unknown */
+    const char *connection;                      /* NULL when unknown */
+    struct ip_addr addresses[ADDRESSES_PER_SESSION_MAX];
+    uint32_t num_addresses;
+    const char *detail;       /* "offered: AES-CBC-128/..., we allow ...", NULL when the cause says all */
+    uint32_t count;           /* AUDIT_READY: sessions restored */
+    uint32_t esp_spi_in, esp_spi_out;
+    struct ike_suite suite;   /* zero when unknown */
+    uint64_t bytes_in, bytes_out;
+    ns_t duration;            /* AUDIT_SESSION_DOWN */
+};
+
+struct effect {
+    enum effect_type type;
+    union {
+        struct effect_send send;
+        struct plane_op plane;
+        struct store_op store;
+        struct audit audit;
+        const struct policy *policy; /* EFFECT_POLICY_FREE: the engine no longer refers to it */
+    };
+};
+
+/* Filled by core_step(); all that effects point to lives in the core until its next step. Hosts carry them out in order. */
+struct effects {
+    struct effect v[EFFECTS_MAX];
+    uint32_t count;
+};
+
+struct core_config {
+    const uint16_t *shards; /* this worker's shards, ascending; belongs to the host, outlives the core */
+    uint32_t num_shards;
+    uint8_t shard_bits;
+    uint32_t sessions_max;  /* of the whole fleet's shards on a full node; per shard: ceil(sessions_max / 2^shard_bits) */
+    uint32_t children_max;  /* the same for Child SAs */
+    uint32_t half_open_max; /* of this worker: sizes buffers */
+    struct hf_spi_config spi;
+    uint8_t fleet_key[FLEET_KEY_BYTES];
+    struct rand_source rand;
+    const struct policy *policy;
+};
+
+struct core;
+/* Bytes of memory core_init() wants (aligned to 64), pools included. */
+size_t core_bytes(const struct core_config *config);
+size_t core_pool_bytes(const struct core_config *config, const struct policy *policy);
+struct core *core_init(void *memory, const struct core_config *config, void *pool_memory);
+void core_step(struct core *core, const struct event *event, struct effects *ret_effects);
+/* When EVENT_TIMER is due; NS_NEVER for never. */
+ns_t core_deadline(const struct core *core);
+/* Wipes every key; the memory may then be freed. */
+void core_done(struct core *core);
+
+/* Counters and gauges of one worker, written by its thread alone. */
+struct core_counters {
+    uint64_t datagrams_in, datagrams_out;
+    uint64_t drops[CAUSE_COUNT];        /* IKE datagrams dropped, by cause */
+    uint64_t handshakes_ok;
+    uint64_t handshakes[CAUSE_COUNT];   /* refused or failed, by cause */
+    uint64_t sessions_ended[CAUSE_COUNT];
+    uint64_t cookies_sent, retransmits_answered, retransmits_sent, dpd_sent, ike_rekeys, child_rekeys;
+    uint64_t store_failures, sessions_restored;
+    uint32_t sessions, half_open, children, unsaved; /* gauges; unsaved: established, but not in the store */
+};
+const struct core_counters *core_counters(const struct core *core);
+
+/* Read-only views for the CLI; called by the core's own thread between steps. */
+struct child_view {
+    uint32_t child;
+    uint32_t spi_in, spi_out;
+    struct esp_suite suite;
+    ns_t age;
+    const struct ts_range *ts_local, *ts_remote;
+    uint32_t num_ts_local, num_ts_remote;
+};
+struct session_view {
+    uint64_t session_id;
+    uint64_t spi_i, spi_r;
+    uint16_t shard;
+    bool established, restored, unsaved, behind_nat;
+    struct ike_suite suite;
+    struct endpoint local, remote;
+    const struct identity *local_id, *remote_id;
+    const char *connection;
+    struct ip_addr addresses[ADDRESSES_PER_SESSION_MAX];
+    uint32_t num_addresses;
+    ns_t age, idle;
+    struct child_view children[CHILD_PER_SA_MAX];
+    uint32_t num_children;
+};
+/* The next session at or after *cursor; false at the end. Half-open ones too (established = false). */
+HF_MUST bool core_session_next(const struct core *core, ns_t now, uint32_t *cursor, struct session_view *ret_view);
+/* Established sessions of one pool / addresses leased. */
+struct pool_view {
+    const char *name;
+    uint64_t leased_v4, leased_v6, size_v4, size_v6;
+};
+uint32_t core_pools(const struct core *core, struct pool_view *ret_views, uint32_t cap);

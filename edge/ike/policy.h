@@ -1,0 +1,89 @@
+/* What the operator allows, in the form the engine uses. Built by edge/ops from the config file, immutable once handed
+ * over; a reload hands over a new one and the old one is freed when no engine refers to it any more. Strings and arrays
+ * belong to the policy. */
+#pragma once
+
+#include "edge/base/addr.h"
+#include "edge/base/limits.h"
+#include "edge/crypto/sign.h"
+#include "edge/crypto/suite.h"
+#include "edge/wire/build.h"
+
+/* Who we are when a client names it in IDr, or by default the first. */
+struct policy_identity {
+    struct identity id;
+    const struct credential *credential; /* NULL: can authenticate by pre-shared key only */
+};
+
+struct policy_secret {
+    const char *pattern; /* which client identities, as identity_matches() reads it */
+    struct span secret;
+};
+
+struct policy_pool {
+    const char *name;
+    struct ip_prefix v4, v6;
+    bool has_v4, has_v6;
+    struct ip_addr dns[DNS_PER_POOL_MAX];
+    uint32_t num_dns;
+    const char *domains[IKE_SPLIT_DNS_MAX]; /* split DNS, RFC 8598; none: the DNS servers are for everything */
+    uint32_t num_domains;
+};
+
+enum policy_auth { POLICY_AUTH_CERT, POLICY_AUTH_PSK };
+
+/* One kind of client; the first that matches serves. */
+struct policy_connection {
+    const char *name;
+    uint32_t identity; /* index into identities */
+    enum policy_auth auth;
+    const char *match; /* client identities, as identity_matches() reads it; "*" for all */
+    const struct trust *trust;           /* POLICY_AUTH_CERT */
+    const struct policy_secret *secrets; /* POLICY_AUTH_PSK */
+    uint32_t num_secrets;
+    uint32_t pool; /* index into pools, or POLICY_NO_POOL */
+    struct ts_range subnets[SELECTORS_PER_CHILD_MAX]; /* what clients may reach */
+    uint32_t num_subnets;
+};
+#define POLICY_NO_POOL UINT32_MAX
+
+/* Allowed transforms in our order of preference; the client's order of proposals comes second. */
+#define POLICY_SUITES_MAX 16
+struct policy_encr {
+    uint16_t encr, bits;
+};
+struct policy_suites {
+    struct policy_encr encr[POLICY_SUITES_MAX];
+    uint16_t integ[POLICY_SUITES_MAX];
+    uint16_t prf[POLICY_SUITES_MAX]; /* IKE only */
+    uint16_t ke[POLICY_SUITES_MAX];  /* IKE: required; ESP: PFS groups that are allowed, PFS stays the client's choice */
+    uint32_t num_encr, num_integ, num_prf, num_ke;
+};
+
+struct policy_timers {
+    ns_t half_open;      /* a handshake must be done by then */
+    ns_t dpd_idle;       /* nothing heard for so long: ask; 0 = never */
+    ns_t retransmit;     /* first retransmission of our requests, doubled each time */
+    uint32_t retries;    /* then the peer is dead */
+    ns_t response_keep;  /* how long a cached response is kept at least */
+    ns_t ike_lifetime;   /* hard; longer than clients', who rekey */
+    ns_t child_lifetime; /* hard */
+};
+
+enum policy_store_failure { POLICY_STORE_ACCEPT, POLICY_STORE_REFUSE };
+
+struct policy {
+    const struct policy_identity *identities;
+    uint32_t num_identities;
+    const struct policy_connection *connections;
+    uint32_t num_connections;
+    const struct policy_pool *pools;
+    uint32_t num_pools;
+    struct policy_suites ike, esp;
+    struct policy_timers timers;
+    bool force_encap;          /* make every client use UDP encapsulation: the user plane has no native ESP */
+    bool dpd;
+    uint32_t half_open_max;    /* per worker; above half of it COOKIE is demanded */
+    uint32_t cookie_threshold; /* half-open IKE SAs from which on COOKIE is demanded; 0 = always */
+    enum policy_store_failure store_failure;
+};

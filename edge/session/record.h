@@ -1,0 +1,51 @@
+/* A session's record: all that is needed to go on with it after a restart or on another node (DESIGN section 5). Encoded
+ * with a version byte and tagged fields, so that an older reader can refuse and a newer one can read. The bytes are secret:
+ * the core seals them before they leave. */
+#pragma once
+
+#include "edge/base/addr.h"
+#include "edge/base/cause.h"
+#include "edge/base/limits.h"
+#include "edge/crypto/cert.h"
+#include "edge/crypto/kdf.h"
+#include "edge/wire/build.h"
+
+#define NAME_BYTES_MAX 64 /* names of connections and pools, with their terminating zero */
+
+struct record_child {
+    uint32_t spi_in, spi_out;
+    struct esp_suite suite;
+    struct esp_keys key_in, key_out;
+    uint64_t sequence_limit; /* outbound numbers up to this one may have been used */
+    uint64_t sequence_in;    /* highest inbound number known when written */
+    struct ts_range ts_local[SELECTORS_PER_CHILD_MAX];
+    struct ts_range ts_remote[SELECTORS_PER_CHILD_MAX];
+    uint32_t num_ts_local, num_ts_remote;
+};
+
+struct session_record {
+    uint64_t session_id;   /* random, for people and accounting; survives rekeys and moves */
+    uint64_t spi_i, spi_r;
+    bool we_are_initiator; /* of this IKE SA (after we rekeyed it) */
+    struct ike_suite suite;
+    struct ike_keys keys;
+    uint32_t peer_next_id; /* the peer's next request id, at least */
+    uint32_t our_next_id;
+    bool fragmentation;    /* RFC 7383 agreed */
+    struct endpoint local, remote;
+    bool behind_nat;
+    struct identity local_id, remote_id;
+    char connection[NAME_BYTES_MAX];
+    char pool[NAME_BYTES_MAX];
+    struct ip_addr addresses[ADDRESSES_PER_SESSION_MAX];
+    uint32_t num_addresses;
+    int64_t established_unix_s; /* of the session, not of this IKE SA */
+    int64_t written_unix_s;
+    struct record_child children[CHILD_PER_SA_MAX];
+    uint32_t num_children;
+};
+
+/* Encodes into ret_bytes[cap]; 0 when it does not fit. */
+size_t record_encode(const struct session_record *record, uint8_t *ret_bytes, size_t cap);
+/* CAUSE_NONE or CAUSE_RECORD. Unknown tags are skipped, a higher major version is refused. */
+HF_MUST enum cause record_decode(struct span bytes, struct session_record *ret_record);
