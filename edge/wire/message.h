@@ -1,5 +1,6 @@
-/* One IKE message as views into its bytes (RFC 7296 section 3). Reading never allocates, logs or acts: it fills views or
- * names the cause why not. Whether a message makes sense in a state is the engine's question, not the parser's. */
+/* One IKE message as views into its bytes (RFC 7296 section 3). Reading never allocates, logs or acts: it
+ * fills views or names the cause why not. Whether a message makes sense in a state is the engine's
+ * question, not the parser's. */
 #pragma once
 
 #include "edge/base/cause.h"
@@ -21,9 +22,10 @@ struct ike_header {
     uint32_t length;
 };
 
-/* The 28 bytes at the start, and that `length` is exactly the datagram's. CAUSE_SHORT, CAUSE_LENGTH, CAUSE_VERSION
- * (major other than 2; the header is filled all the same, because INVALID_MAJOR_VERSION needs it), CAUSE_IKE_SPI_ZERO
- * (initiator's SPI 0). Minor versions and reserved flags are ignored (RFC 7296 2.5). */
+/* The 28 bytes at the start, and that `length` is exactly the datagram's. CAUSE_SHORT, CAUSE_LENGTH,
+ * CAUSE_VERSION (major other than 2; the header is filled all the same, because INVALID_MAJOR_VERSION needs
+ * it), CAUSE_IKE_SPI_ZERO (initiator's SPI 0). Minor versions and reserved flags are ignored (RFC 7296
+ * 2.5). */
 HF_MUST enum cause ike_header_read(struct span datagram, struct ike_header *ret_header);
 
 struct payload {
@@ -43,8 +45,9 @@ struct payloads {
 
 #define PAYLOAD_BIT(type) (UINT64_C(1) << ((type) - 33))
 
-/* Splits a chain that starts with type `first` and must fill `chain` exactly. SK and SKF end it and must be last.
- * Unknown types are kept out of `v` unless critical (then noted). CAUSE_PAYLOAD_LENGTH, CAUSE_PAYLOAD_COUNT. */
+/* Splits a chain that starts with type `first` and must fill `chain` exactly. SK and SKF end it and must be
+ * last. Unknown types are kept out of `v` and of `present`; the first critical one is noted in
+ * unknown_critical. They count for the limit all the same. CAUSE_PAYLOAD_LENGTH, CAUSE_PAYLOAD_COUNT. */
 HF_MUST enum cause payloads_read(uint8_t first, struct span chain, struct payloads *ret_payloads);
 
 struct transform {
@@ -69,8 +72,11 @@ struct sa_view {
     uint32_t num_transforms;
 };
 
-/* Proposal numbers: any first number from 1 on, then never decreasing (macOS 14 echoes its old one on rekey). More
- * proposals or transforms than the limits is an error, not a truncation: half a list would be another offer. */
+/* Proposal numbers: any first number from 1 on, then never decreasing (macOS 14 echoes its old one on
+ * rekey). More proposals or transforms than the limits is an error, not a truncation: half a list would be
+ * another offer. Every proposal has at least one transform, an IKE proposal an SPI of 0 or 8 bytes, an AH
+ * or ESP proposal one of 4; the SPI's value is not looked at. CAUSE_SA_SYNTAX, CAUSE_SA_SPI_SIZE,
+ * CAUSE_SA_COUNT; the view is then empty. */
 HF_MUST enum cause sa_read(struct span body, struct sa_view *ret_sa);
 
 struct selector {
@@ -84,6 +90,8 @@ struct ts_view {
     uint32_t count; /* selectors of unknown type are skipped, not counted */
 };
 
+/* At least one selector on the wire (of any type), addresses in order and none a v4-mapped one, ports in
+ * order or OPAQUE (65535..0). CAUSE_TS_SYNTAX, CAUSE_TS_COUNT; the view is then empty. */
 HF_MUST enum cause ts_read(struct span body, struct ts_view *ret_ts);
 
 struct notify {
@@ -138,22 +146,25 @@ struct message {
     uint8_t auth_method;
     struct span auth;
     struct notify notifies[IKE_NOTIFIES_MAX];
-    uint32_t num_notifies;    /* further status notifies are ignored */
+    uint32_t num_notifies;    /* status types without a name in ids.h are left out (RFC 7296 3.10.1) */
     struct delete_view deletes[IKE_DELETES_MAX];
     uint32_t num_deletes;
     struct cp_view cp;
     struct span eap;
 };
 
-/* Fills `ret_message` from a chain. A payload that may occur once and occurs twice is a CAUSE_PAYLOAD_TWICE; malformed
- * bodies have a cause each. */
+/* Fills `ret_message` from a chain. A payload that may occur once and occurs twice is a
+ * CAUSE_PAYLOAD_TWICE; more certificates, notifies or deletes than fit are a CAUSE_PAYLOAD_COUNT; malformed
+ * bodies have a cause each. What callers may rely on: ids have 1..IKE_ID_BYTES_MAX bytes (addresses 4 or
+ * 16), COOKIE 1..64, INVALID_KE_PAYLOAD 2, SIGNATURE_HASH_ALGORITHMS an even number, REKEY_SA names AH or
+ * ESP and has an SPI of 4. Sizes of configuration attributes are not checked. */
 HF_MUST enum cause message_read(const struct payloads *payloads, struct message *ret_message);
 
 /* The first notify of a type, NULL when absent. */
 const struct notify *message_notify(const struct message *message, uint16_t type);
 
-/* An SKF payload's body (RFC 7383 2.5): number, total, and what is sealed. CAUSE_FRAGMENT_NUMBER for 0, number > total or
- * total > IKE_FRAGMENTS_MAX. */
+/* An SKF payload's body (RFC 7383 2.5): number, total, and what is sealed. CAUSE_FRAGMENT_NUMBER for 0,
+ * number > total or total > IKE_FRAGMENTS_MAX, CAUSE_PAYLOAD_LENGTH when too short for them. */
 struct fragment_view {
     uint16_t number, total;
     struct span sealed;
