@@ -11,13 +11,14 @@
 #define HF_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define HF_MAX(a, b) ((a) > (b) ? (a) : (b))
 
-/* For programmer errors only, never for what a peer sent: in every build a false condition traps at once, because going
- * on with a broken invariant in a process that holds keys is worse than a restart that loses no session. */
-#define hf_assert(condition)                                                                                          \
-    do {                                                                                                              \
-        if (__builtin_expect(!(condition), 0)) {                                                                      \
-            __builtin_trap();                                                                                         \
-        }                                                                                                             \
+/* For programmer errors only, never for what a peer sent: in every build a false condition traps at once,
+ * because going on with a broken invariant in a process that holds keys is worse than a restart that loses
+ * no session. */
+#define hf_assert(condition)                                                                                 \
+    do {                                                                                                     \
+        if (__builtin_expect(!(condition), 0)) {                                                             \
+            __builtin_trap();                                                                                \
+        }                                                                                                    \
     } while (0)
 
 /* Time is monotonic nanoseconds, read once per batch by the host and carried inside events. */

@@ -1,5 +1,5 @@
-/* Where the core's randomness comes from: BoringSSL in the daemon, a seeded generator in the simulator and in tests, so
- * that a run is a function of its seed. */
+/* Where the core's randomness comes from: BoringSSL in the daemon, a seeded generator in the simulator and
+ * in tests, so that a run is a function of its seed. */
 #pragma once
 
 #include "edge/base/compiler.h"

@@ -1,8 +1,10 @@
-/* Every limit of the product stands here, with the reason for its size. A limit that is hit has a cause in cause.h. */
+/* Every limit of the product stands here, with the reason for its size. A limit that is hit has a cause in
+ * cause.h. */
 #pragma once
 
 enum {
-    /* IKE messages. 16 KiB after reassembly holds a chain of five RSA-4096 certificates; 32 fragments is what Windows sends. */
+    /* IKE messages. 16 KiB after reassembly holds a chain of five RSA-4096 certificates; 32 fragments is
+     * what Windows sends. */
     IKE_MESSAGE_BYTES_MAX = 16384,
     IKE_DATAGRAM_BYTES_MAX = 16384,
     IKE_FRAGMENTS_MAX = 32,
@@ -12,7 +14,7 @@ enum {
     IKE_CERTS_MAX = 10,
     IKE_DELETES_MAX = 8,
     IKE_PROPOSALS_MAX = 32,
-    IKE_TRANSFORMS_MAX = 256, /* all proposals of one message together; strongSwan's longest default has under 100 */
+    IKE_TRANSFORMS_MAX = 256, /* all proposals of one message; strongSwan's longest default has under 100 */
     IKE_ATTRIBUTES_MAX = 32,  /* configuration payload */
     IKE_SELECTORS_MAX = 32,   /* one TS payload */
     IKE_CHILD_SPIS_MAX = 16,  /* SPIs of one DELETE payload that are acted on */
@@ -38,6 +40,6 @@ enum {
     SHARD_BITS_MAX = 14,
 
     EFFECTS_MAX = 64,          /* one core_step */
-    EFFECT_BYTES_MAX = 98304, /* what the effects of one step carry: a fragmented message, its copy, a record */
+    EFFECT_BYTES_MAX = 98304, /* what one step's effects carry: a fragmented message, its copy, a record */
     RECORD_BYTES_MAX = 6144,   /* a session's record, sealed */
 };

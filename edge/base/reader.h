@@ -1,5 +1,5 @@
-/* Sticky-error reader: a read past the end sets `failed` and yields zeros, every later read is a no-op, so a parser checks
- * once at its end with reader_done(), which also demands that every byte was consumed. */
+/* Sticky-error reader: a read past the end sets `failed` and yields zeros, every later read is a no-op, so
+ * a parser checks once at its end with reader_done(), which also demands that every byte was consumed. */
 #pragma once
 
 #include "edge/base/bytes.h"

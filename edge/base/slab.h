@@ -1,32 +1,38 @@
-/* Which slots of a table of fixed size are in use. Slots are grouped by shard, because the shard is what has an owner:
- * slot = index * shard_count + shard position. So an SPI that carries (shard, index) leads straight to its slot, and the
- * same SPI keeps leading there when the number of workers changes. Within a shard the slot freed longest ago is used next. */
+/* Which slots of a table of fixed size are in use. Slots are grouped by shard, because the shard is what
+ * has an owner: slot = index * shard_count + shard position. So an SPI that carries (shard, index) leads
+ * straight to its slot, and the same SPI keeps leading there when the number of workers changes. Within a
+ * shard the slot freed longest ago is used next. */
 #pragma once
 
 #include "edge/base/compiler.h"
 
 #define SLAB_NONE UINT32_MAX
+#define SLAB_USED (UINT32_MAX - 1) /* in `next` of a taken slot; capacities stay below it */
 
 struct slab {
     uint32_t *next;       /* per slot: next free slot, or SLAB_NONE; SLAB_USED while taken */
-    uint8_t *generation;  /* per slot: counts its uses, written into IKE SPIs */
+    uint32_t *prev;       /* per slot: the free slot before, so that slab_take_at() need not search */
+    uint8_t *generation;  /* per slot: counts its uses modulo 256, for IKE SPIs; 1 in the first use */
     uint32_t *head;       /* per shard position: first free slot */
-    uint32_t *tail;
+    uint32_t *tail;       /* per shard position: the free slot that is taken last */
     uint32_t *used_in;    /* per shard position: slots taken */
     uint32_t shard_count; /* shard positions */
     uint32_t per_shard;   /* slots of one shard */
     uint32_t used;
 };
 
-/* Bytes of memory slab_init() needs. */
+/* Bytes of memory slab_init() needs, a multiple of 8. */
 size_t slab_bytes(uint32_t shard_count, uint32_t per_shard);
 /* `memory` (aligned to 8) belongs to the caller and outlives the slab. */
 void slab_init(struct slab *slab, void *memory, uint32_t shard_count, uint32_t per_shard);
-/* A free slot of the shard position, or SLAB_NONE. */
+/* A free slot of the shard position, its generation counted up, or SLAB_NONE. */
 HF_MUST uint32_t slab_take(struct slab *slab, uint32_t position);
 /* Takes one certain slot (a session read back from the store); false when it is in use or out of range. */
 HF_MUST bool slab_take_at(struct slab *slab, uint32_t slot, uint8_t generation);
+/* The slot must be in use (asserted). It goes to the end of its shard's list. */
 void slab_free(struct slab *slab, uint32_t slot);
+/* False for slots out of range, SLAB_NONE too: what slab_slot() says about an SPI from a peer may be asked
+ * as it is. */
 bool slab_is_used(const struct slab *slab, uint32_t slot);
 
 static inline uint32_t slab_capacity(const struct slab *slab)
@@ -36,7 +42,8 @@ static inline uint32_t slab_capacity(const struct slab *slab)
 
 static inline uint32_t slab_slot(const struct slab *slab, uint32_t position, uint32_t index)
 {
-    return position < slab->shard_count && index < slab->per_shard ? index * slab->shard_count + position : SLAB_NONE;
+    bool fits = position < slab->shard_count && index < slab->per_shard;
+    return fits ? index * slab->shard_count + position : SLAB_NONE;
 }
 
 static inline uint32_t slab_index(const struct slab *slab, uint32_t slot)

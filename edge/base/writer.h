@@ -1,5 +1,6 @@
-/* Bounded writer into the caller's memory with slots that are filled in later: lengths that count their own header, and
- * the next-payload byte that stands in the payload before. A write past the end sets `overflow` and writes nothing more. */
+/* Bounded writer into the caller's memory with slots that are filled in later: lengths that count their
+ * own header, and the next-payload byte that stands in the payload before. A write past the end sets
+ * `overflow` and writes nothing more. */
 #pragma once
 
 #include "edge/base/bytes.h"
@@ -24,7 +25,7 @@ static inline uint8_t *writer_room(struct writer *w, size_t len)
         w->overflow = true;
         return NULL;
     }
-    uint8_t *room = w->data + w->len;
+    uint8_t *room = w->len == 0 ? w->data : w->data + w->len; /* data is NULL in a writer of no bytes */
     w->len += len;
     return room;
 }
