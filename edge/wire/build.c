@@ -142,7 +142,8 @@ void build_certreq(struct builder *b, struct span authorities)
     payload_end(b);
 }
 
-void build_delete(struct builder *b, uint8_t protocol, uint8_t spi_bytes, const uint32_t *spis, uint16_t count)
+void build_delete(struct builder *b, uint8_t protocol, uint8_t spi_bytes, const uint32_t *spis,
+                  uint16_t count)
 {
     hf_assert(protocol == PROTOCOL_IKE ? spi_bytes == 0 && count == 0 : spi_bytes == 4);
     payload_begin(b, PAYLOAD_DELETE);

@@ -35,7 +35,8 @@ void build_cert(struct builder *b, uint8_t encoding, struct span data);
 void build_certreq(struct builder *b, struct span authorities);
 void build_auth(struct builder *b, uint8_t method, struct span data);
 /* IKE: spi_bytes and count 0; AH and ESP: spi_bytes 4 and `count` SPIs in host byte order. */
-void build_delete(struct builder *b, uint8_t protocol, uint8_t spi_bytes, const uint32_t *spis, uint16_t count);
+void build_delete(struct builder *b, uint8_t protocol, uint8_t spi_bytes, const uint32_t *spis,
+                  uint16_t count);
 
 /* An SA payload with the given proposals; transforms of each as in sa_view. */
 void build_sa(struct builder *b, const struct sa_view *sa);
