@@ -223,7 +223,8 @@ static struct ip_addr host_bits_fill(const struct ip_addr *addr, uint32_t depth,
 bool prefix_parse(const char *text, struct ip_prefix *ret_prefix)
 {
     char head[IP_TEXT_MAX];
-    size_t head_len = strcspn(text, "/");
+    const char *slash = strchr(text, '/');
+    size_t head_len = slash != NULL ? (size_t)(slash - text) : strlen(text);
     if (head_len >= sizeof(head)) {
         return false;
     }
@@ -238,8 +239,8 @@ bool prefix_parse(const char *text, struct ip_prefix *ret_prefix)
      * refused by the test for host bits, because the form's ones are then beyond the length. */
     bool counts_from_v6 = strchr(head, ':') != NULL;
     uint32_t depth = 128;
-    if (text[head_len] == '/') {
-        if (!bits_parse(text + head_len + 1, &depth)) {
+    if (slash != NULL) {
+        if (!bits_parse(slash + 1, &depth)) {
             return false;
         }
         depth += counts_from_v6 ? 0 : V4_DEPTH;
