@@ -47,7 +47,8 @@ Test(header, bad_ones_have_a_cause)
         {SPIS "21 30 22 08 00000000 0000001c", CAUSE_VERSION},
         {SPIS "21 00 22 08 00000000 0000001c", CAUSE_VERSION},
         {"00*8 b1*8 21 20 22 08 00000000 0000001c", CAUSE_IKE_SPI_ZERO},
-        /* RFC 7296 2.5: a higher minor version and reserved flags change nothing; exchange types are the engine's. */
+        /* RFC 7296 2.5: a higher minor version and reserved flags change nothing; exchange types are the
+         * engine's. */
         {SPIS "21 2f 22 cf 00000000 0000001c", CAUSE_NONE},
         {SPIS "21 20 ff 08 00000000 0000001c", CAUSE_NONE},
         {SPIS "21 20 22 08 00000000 00000020 00000004", CAUSE_NONE},
@@ -58,6 +59,7 @@ Test(header, bad_ones_have_a_cause)
         raw_hex(&raw, rows[i].hex);
         cr_expect_eq(ike_header_read(raw_span(&raw), &header), rows[i].cause, "%s", rows[i].hex);
         /* INVALID_MAJOR_VERSION is answered with the SPIs of the message. */
-        cr_expect(rows[i].cause != CAUSE_VERSION || header.spi_i == UINT64_C(0xa1a2a3a4a5a6a7a8), "%s", rows[i].hex);
+        cr_expect(rows[i].cause != CAUSE_VERSION || header.spi_i == UINT64_C(0xa1a2a3a4a5a6a7a8), "%s",
+                  rows[i].hex);
     }
 }

@@ -53,9 +53,8 @@ Test(payloads, views_point_into_the_chain)
 {
     struct raw raw;
     struct payloads payloads;
-    cr_assert_eq(chain_read(PAYLOAD_SA, "c8 00 0006 0102 | c9 00 0005 03 | 2e 80 0004 | 29 00 0007 040506", &raw,
-                            &payloads),
-                 CAUSE_NONE);
+    const char *hex = "c8 00 0006 0102 | c9 00 0005 03 | 2e 80 0004 | 29 00 0007 040506";
+    cr_assert_eq(chain_read(PAYLOAD_SA, hex, &raw, &payloads), CAUSE_NONE);
     cr_assert_eq(payloads.count, 2);
     cr_assert_eq(payloads.present, PAYLOAD_BIT(PAYLOAD_SA) | PAYLOAD_BIT(PAYLOAD_SK));
     cr_assert_eq(payloads.inner_first, PAYLOAD_NOTIFY);
@@ -69,7 +68,8 @@ Test(payloads, views_point_into_the_chain)
     cr_assert_not(payloads.v[1].critical);
 
     cr_assert_eq(chain_read(49, "28 00 0004 | 31 80 0004 00 80 0004", &raw, &payloads), CAUSE_NONE);
-    cr_assert_eq(payloads.unknown_critical, 49, "the first unknown type with the critical bit, not the first one");
+    cr_assert_eq(payloads.unknown_critical, 49,
+                 "the first unknown type with the critical bit, not the first one");
     cr_assert_eq(payloads.count, 1);
     cr_assert(payloads.v[0].critical);
 }

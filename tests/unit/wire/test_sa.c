@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#define GCM_256 "00 00 000c 01 00 0014 800e 0100"
+#define GCM_256 " 00 00 000c 01 00 0014 800e 0100"
 #define ESP_20 "00 00 0018 01 03 04 01 c1c2c3c4"
 
 Test(sa, bad_ones_have_a_cause)
@@ -23,7 +23,8 @@ Test(sa, bad_ones_have_a_cause)
         {"proposal length 64 k", "00 00 ffff 01 03 04 01 c1c2c3c4" GCM_256, CAUSE_SA_SYNTAX},
         {"rest after the last", ESP_20 GCM_256 "00", CAUSE_SA_SYNTAX},
         {"more announced, none there", "02 00 0018 01 03 04 01 c1c2c3c4" GCM_256, CAUSE_SA_SYNTAX},
-        {"last, but another follows", ESP_20 GCM_256 "00 00 0018 02 03 04 01 c1c2c3c4" GCM_256, CAUSE_SA_SYNTAX},
+        {"last, but another follows", ESP_20 GCM_256 "00 00 0018 02 03 04 01 c1c2c3c4" GCM_256,
+         CAUSE_SA_SYNTAX},
         {"last is neither 0 nor 2", "01 00 0018 01 03 04 01 c1c2c3c4" GCM_256, CAUSE_SA_SYNTAX},
         {"proposal number 0", "00 00 0018 00 03 04 01 c1c2c3c4" GCM_256, CAUSE_SA_SYNTAX},
         {"SPI size beyond the proposal", "00 00 0018 01 03 ff 01 c1c2c3c4" GCM_256, CAUSE_SA_SYNTAX},
@@ -47,10 +48,12 @@ Test(sa, bad_ones_have_a_cause)
         {"transform leaves a rest", ESP_20 "00 00 0008 01 00 0014 800e 0100", CAUSE_SA_SYNTAX},
         {"transform too long", ESP_20 "00 00 000d 01 00 0014 800e 0100", CAUSE_SA_SYNTAX},
         {"half an attribute", "00 00 0016 01 03 04 01 c1*4 00 00 000a 01 00 0014 800e", CAUSE_SA_SYNTAX},
-        {"attribute with a rest", "00 00 0019 01 03 04 01 c1*4 00 00 000d 01 00 0014 800e 0100 00", CAUSE_SA_SYNTAX},
+        {"attribute with a rest", "00 00 0019 01 03 04 01 c1*4 00 00 000d 01 00 0014 800e 0100 00",
+         CAUSE_SA_SYNTAX},
         {"TLV longer than the transform", ESP_20 "00 00 000c 01 00 0014 0001 0001", CAUSE_SA_SYNTAX},
         {"TLV of 64 k", ESP_20 "00 00 000c 01 00 0014 0001 ffff", CAUSE_SA_SYNTAX},
-        {"key length twice", "00 00 001c 01 03 04 01 c1*4 00 00 0010 01 00 0014 800e 0100 800e 0080", CAUSE_SA_SYNTAX},
+        {"key length twice", "00 00 001c 01 03 04 01 c1*4 00 00 0010 01 00 0014 800e 0100 800e 0080",
+         CAUSE_SA_SYNTAX},
         {"reserved bytes set", "00 ff 0018 01 03 04 01 c1c2c3c4 00 ff 000c 01 ff 0014 800e 0100", CAUSE_NONE},
     };
     for (size_t i = 0; i < HF_COUNT(rows); i++) {
@@ -59,7 +62,8 @@ Test(sa, bad_ones_have_a_cause)
         raw_hex(&raw, rows[i].hex);
         enum cause cause = sa_read(raw_span(&raw), &sa);
         cr_expect_eq(cause, rows[i].cause, "%s: %d", rows[i].what, cause);
-        cr_expect(cause == CAUSE_NONE ? sa.count == 1 : sa.count == 0 && sa.num_transforms == 0, "%s", rows[i].what);
+        cr_expect(cause == CAUSE_NONE ? sa.count == 1 : sa.count == 0 && sa.num_transforms == 0, "%s",
+                  rows[i].what);
     }
 }
 
@@ -161,7 +165,8 @@ Test(sa, comes_back_from_the_builder_byte_for_byte)
 {
     static const char *const lines[] = {
         "1 esp=c1c2c3c4 e20:256 n0",
-        "2 esp=c1c2c3c4 e28 n0 n1; 3 ah=d1d2d3d4 i12 n0; 9 ike=e1e2e3e4e5e6e7e8 e12:128 e12:256 i12 p5 k14 k31",
+        "2 esp=c1c2c3c4 e28 n0 n1; 3 ah=d1d2d3d4 i12 n0; 9 ike=e1e2e3e4e5e6e7e8 e12:128 e12:256 i12 p5 "
+        "k14 k31",
         "1 ike e20:256 e28 p5 p7 k31 k19 k20; 2 ike e12:256 i12 p5 k14",
     };
     for (size_t i = 0; i < HF_COUNT(lines); i++) {

@@ -3,8 +3,8 @@
 
 #include <criterion/criterion.h>
 
-#define NET_10 "07 00 0010 0000 ffff 0a000000 0affffff"
-#define ANY_V6 "08 00 0028 0000 ffff 00*16 ff*16"
+#define NET_10 " 07 00 0010 0000 ffff 0a000000 0affffff"
+#define ANY_V6 " 08 00 0028 0000 ffff 00*16 ff*16"
 
 Test(ts, bad_ones_have_a_cause)
 {
