@@ -1,12 +1,12 @@
-# BoringSSL, static. A target with the property HF_REPEATABLE gets the one whose random numbers repeat: the simulator
-# and the fuzzers.
+# BoringSSL, static. A target with the property HF_REPEATABLE gets the one whose random numbers repeat: the
+# simulator and the fuzzers.
 
 set(BORINGSSL_ROOT /opt/boringssl CACHE PATH "BoringSSL: include/openssl and lib/libcrypto.a")
 set(BORINGSSL_FUZZ_ROOT ${BORINGSSL_ROOT}-fuzz CACHE PATH "the same with BORINGSSL_UNSAFE_DETERMINISTIC_MODE")
 
 if(NOT EXISTS ${BORINGSSL_ROOT}/lib/libcrypto.a)
-    message(FATAL_ERROR "no BoringSSL in ${BORINGSSL_ROOT}; build in the build root (tools/root run cmake ...) "
-        "or give -DBORINGSSL_ROOT=")
+    message(FATAL_ERROR "no BoringSSL in ${BORINGSSL_ROOT}; build in the build root "
+        "(tools/root run cmake ...) or give -DBORINGSSL_ROOT=")
 endif()
 if(NOT EXISTS ${BORINGSSL_FUZZ_ROOT}/lib/libcrypto.a)
     message(STATUS "no repeatable BoringSSL in ${BORINGSSL_FUZZ_ROOT}: the simulator uses the plain one")

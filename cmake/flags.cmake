@@ -22,7 +22,8 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
 endif()
 
 if(HF_SANITIZE)
-    add_compile_options(-fsanitize=${HF_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    add_compile_options(
+        -fsanitize=${HF_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     add_link_options(-fsanitize=${HF_SANITIZE})
 endif()
 if(HF_FUZZ)
@@ -30,7 +31,8 @@ if(HF_FUZZ)
 endif()
 
 if(HF_HARDEN)
-    add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection)
+    add_compile_options(
+        -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection)
     if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
         add_compile_options(-fcf-protection=full)
     elseif(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
@@ -39,5 +41,6 @@ if(HF_HARDEN)
     add_link_options(LINKER:-z,relro LINKER:-z,now LINKER:-z,noexecstack)
 endif()
 
-# What comes from a static library stays out of the dynamic symbol table: nothing can bind to our BoringSSL by accident.
+# What comes from a static library stays out of the dynamic symbol table: nothing can bind to our BoringSSL by
+# accident.
 add_link_options(LINKER:--exclude-libs,ALL)

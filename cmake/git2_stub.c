@@ -1,5 +1,5 @@
-/* The three functions of libgit2 that Criterion calls, to print differences of strings. The real library would bring
- * OpenSSL's libcrypto into a process that has BoringSSL. */
+/* The three functions of libgit2 that Criterion calls, to print differences of strings. The real one would
+ * bring OpenSSL's libcrypto into a process that has BoringSSL. */
 int git_libgit2_init(void);
 int git_libgit2_shutdown(void);
 int git_diff_buffers(void);

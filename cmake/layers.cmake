@@ -1,5 +1,5 @@
-# One static library per row of the layer table: hf_<last part of the folder>, from all .c files of the folder but main.c.
-# A folder without sources is an interface library, so a young tree configures too.
+# One static library per row of the layer table: hf_<last part of the folder>, from all .c files of the folder
+# but main.c. A folder without sources is an interface library, so a young tree configures too.
 
 find_package(PkgConfig REQUIRED)
 

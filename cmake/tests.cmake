@@ -1,6 +1,6 @@
-# tests/unit/<name>/*.c -> unit_<name> (Criterion), with the layer of that name or, when there is none, all of the core;
-# tests/lib -> hf_testlib; tests/sim -> sim; tests/fuzz/fuzz_<x>.c -> fuzz_<x>, which in all but the fuzz preset
-# replays the files it is given.
+# tests/unit/<name>/*.c -> unit_<name> (Criterion), with the layer of that name or, when there is none, all of
+# the core; tests/lib -> hf_testlib; tests/sim -> sim; tests/fuzz/fuzz_<x>.c -> fuzz_<x>, which in all but the
+# fuzz preset replays the files it is given.
 
 if(NOT BUILD_TESTING)
     return()
@@ -32,7 +32,7 @@ endif()
 hf_subfolders(tests/unit unit_folders)
 if(unit_folders AND NOT HF_FUZZ)
     pkg_check_modules(criterion REQUIRED IMPORTED_TARGET criterion)
-    # Criterion links libgit2 for coloured diffs, which brings OpenSSL's libcrypto into the process; this takes its place.
+    # Criterion links libgit2 for coloured diffs, which brings OpenSSL's libcrypto; this takes its place.
     add_library(git2_stub SHARED cmake/git2_stub.c)
     set_target_properties(git2_stub PROPERTIES OUTPUT_NAME git2 SOVERSION 1.9 C_VISIBILITY_PRESET default)
     target_link_options(git2_stub PRIVATE LINKER:--no-as-needed)

@@ -1,10 +1,11 @@
-# Builds one static libcrypto.a of BoringSSL from an unpacked Debian source tree. Run inside the build root by tools/root.
+# Builds one static libcrypto.a of BoringSSL from an unpacked Debian source tree, in the build root; for
+# tools/root.
 #
-#   make -f boringssl.mk SRC=<source tree> OUT=<build folder> PREFIX=<where include/ and lib/ go> [DEFINES=...] install
+#   make -f boringssl.mk SRC=<source tree> OUT=<folder> PREFIX=<for include/ and lib/> [DEFINES=...] install
 #
-# Debian's own build sets OPENSSL_SMALL, which leaves the P-256 assembly and its tables out and makes P-256 three
-# times slower; it also makes a shared library. We want neither. The source carries the generated assembly and error
-# table, so Go is not needed.
+# Debian's own build sets OPENSSL_SMALL, which leaves the P-256 assembly and its tables out and makes P-256
+# three times slower; it also makes a shared library. We want neither. The source carries the generated
+# assembly and error table, so Go is not needed.
 
 include $(SRC)/sources.mk
 
@@ -19,7 +20,8 @@ endif
 
 CC := clang-19
 CFLAGS := -std=gnu11 -O2 -g1 -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections \
-    -fstack-protector-strong -D_XOPEN_SOURCE=700 -DBORINGSSL_IMPLEMENTATION -DNDEBUG -I$(SRC)/src/include $(DEFINES)
+    -fstack-protector-strong -D_XOPEN_SOURCE=700 -DBORINGSSL_IMPLEMENTATION -DNDEBUG -I$(SRC)/src/include \
+    $(DEFINES)
 
 c_objects := $(patsubst %.c,$(OUT)/%.o,$(filter %.c,$(crypto_sources)))
 s_objects := $(patsubst %.S,$(OUT)/%.o,$(filter %.S,$(crypto_sources) $(asm_sources)))

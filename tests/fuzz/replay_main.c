@@ -1,9 +1,8 @@
-/* Stands in for libFuzzer in the builds that do not fuzz: runs the target over the files and folders it is given. */
+/* Stands in for libFuzzer in the builds that do not fuzz: runs the target over files and folders. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -76,6 +75,6 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         replay(argv[i]);
     }
-    printf("%s: %u inputs replayed\n", strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0], num_inputs);
+    printf("%u inputs replayed\n", num_inputs);
     return 0;
 }
