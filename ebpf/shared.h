@@ -190,7 +190,7 @@ HF_SHARED uint64_t hf_ike_spi_encode(const struct hf_spi_config *config, const s
     return (uint64_t)spi->epoch << (HF_TAG_BITS + HF_MASKED_BITS) | tag << HF_MASKED_BITS | masked;
 }
 
-/* 1 when a holder of the keys made this SPI, which a guess meets once in 2^24; 0, and `ret` untouched, if not. */
+/* 1 when a holder of the keys made this SPI (a guess: once in 2^24); 0, and `ret` untouched, when not. */
 HF_SHARED int hf_ike_spi_decode(const struct hf_spi_config *config, uint64_t spi, struct hf_spi *ret)
 {
     uint32_t epoch = (uint32_t)(spi >> (HF_TAG_BITS + HF_MASKED_BITS));

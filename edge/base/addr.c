@@ -3,8 +3,6 @@
 #include "edge/base/bytes.h"
 #include "edge/base/writer.h"
 
-#include <arpa/inet.h>
-
 enum {
     V4_DEPTH = 96, /* bits before the IPv4 address in the v4-mapped form */
     GROUPS = 8,
@@ -176,36 +174,116 @@ const char *prefix_format(const struct ip_prefix *prefix, char ret_text[PREFIX_T
     return text_end(&w);
 }
 
+static int digit_value(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    char lower = (char)(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/* One to `digits_max` digits; the cursor is then behind them. */
+static bool number_parse(const char **cursor, uint32_t base, uint32_t digits_max, uint32_t *ret_value)
+{
+    uint32_t value = 0, num = 0;
+    for (; num < digits_max; num++, (*cursor)++) {
+        int digit = digit_value(**cursor);
+        if (digit < 0 || (uint32_t)digit >= base) {
+            break;
+        }
+        value = value * base + (uint32_t)digit;
+    }
+    *ret_value = value;
+    return num > 0;
+}
+
+/* A decimal number up to `max` without leading zeros, which some read as octal. */
+static bool decimal_parse(const char **cursor, uint32_t max, uint32_t *ret_value)
+{
+    const char *start = *cursor;
+    if (!number_parse(cursor, 10, 3, ret_value) || *ret_value > max) {
+        return false;
+    }
+    return *start != '0' || *cursor == start + 1;
+}
+
+static bool v4_parse(const char *text, uint8_t ret_bytes[4])
+{
+    for (int i = 0; i < 4; i++) {
+        uint32_t value;
+        if ((i > 0 && *text++ != '.') || !decimal_parse(&text, 255, &value)) {
+            return false;
+        }
+        ret_bytes[i] = (uint8_t)value;
+    }
+    return *text == 0;
+}
+
+/* What stands after the groups parsed so far: nothing, ":" and more, or the only "::". */
+static bool v6_separator(const char **cursor, int num, int *gap)
+{
+    if (**cursor == 0) {
+        return true;
+    }
+    if (*(*cursor)++ != ':') {
+        return false;
+    }
+    if (**cursor == ':') {
+        (*cursor)++;
+        bool first = *gap < 0;
+        *gap = num;
+        return first;
+    }
+    return **cursor != 0;
+}
+
+/* RFC 4291 2.2: eight groups, or fewer and one "::" for the zeros; the last two may be written as IPv4. */
+static bool v6_parse(const char *text, uint8_t ret_bytes[16])
+{
+    uint8_t bytes[16] = {0};
+    int num = 0, gap = -1; /* groups so far, and how many of them stand before "::" */
+    if (text[0] == ':' && text[1] == ':') {
+        gap = 0;
+        text += 2;
+    }
+    while (*text != 0) {
+        uint32_t group;
+        if (num <= GROUPS - 2 && (num > 0 || gap == 0) && v4_parse(text, bytes + 2 * num)) {
+            num += 2;
+            break;
+        }
+        if (num == GROUPS || !number_parse(&text, 16, 4, &group)) {
+            return false;
+        }
+        be16_store(bytes + 2 * num++, (uint16_t)group);
+        if (!v6_separator(&text, num, &gap)) {
+            return false;
+        }
+    }
+    if (gap < 0 ? num != GROUPS : num == GROUPS) {
+        return false;
+    }
+    size_t before = gap < 0 ? 16 : 2 * (size_t)gap;
+    size_t after = 2 * (size_t)num - before;
+    memset(ret_bytes, 0, 16);
+    memcpy(ret_bytes, bytes, before);
+    memcpy(ret_bytes + 16 - after, bytes + before, after);
+    return true;
+}
+
 bool ip_parse(const char *text, struct ip_addr *ret_addr)
 {
     uint8_t bytes[16];
-    if (inet_pton(AF_INET, text, bytes) == 1) {
+    if (v4_parse(text, bytes)) {
         *ret_addr = ip_from_v4(bytes);
         return true;
     }
-    if (inet_pton(AF_INET6, text, bytes) == 1) {
+    if (v6_parse(text, bytes)) {
         *ret_addr = ip_from_v6(bytes);
         return true;
     }
     return false;
-}
-
-/* "0".."128" without sign, blanks or leading zeros. */
-static bool bits_parse(const char *text, uint32_t *ret_bits)
-{
-    size_t len = strlen(text);
-    if (len < 1 || len > 3 || (text[0] == '0' && len > 1)) {
-        return false;
-    }
-    uint32_t bits = 0;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] < '0' || text[i] > '9') {
-            return false;
-        }
-        bits = bits * 10 + (uint32_t)(text[i] - '0');
-    }
-    *ret_bits = bits;
-    return bits <= 128;
 }
 
 /* The address with every bit after the first `depth` set to those of `fill`. */
@@ -240,7 +318,8 @@ bool prefix_parse(const char *text, struct ip_prefix *ret_prefix)
     bool counts_from_v6 = strchr(head, ':') != NULL;
     uint32_t depth = 128;
     if (slash != NULL) {
-        if (!bits_parse(slash + 1, &depth)) {
+        const char *bits = slash + 1;
+        if (!decimal_parse(&bits, 128, &depth) || *bits != 0) {
             return false;
         }
         depth += counts_from_v6 ? 0 : V4_DEPTH;

@@ -7,7 +7,8 @@
 #include <string.h>
 
 _Static_assert(sizeof(struct hf_spi_config) == 200 && sizeof(struct hf_spi) == 8, "alike in both worlds");
-_Static_assert(HF_SHARD_BITS_MIN == SHARD_BITS_MIN && HF_SHARD_BITS_MAX == SHARD_BITS_MAX, "one limit");
+_Static_assert((int)HF_SHARD_BITS_MIN == SHARD_BITS_MIN, "one limit");
+_Static_assert((int)HF_SHARD_BITS_MAX == SHARD_BITS_MAX, "one limit");
 
 /* Key words of epoch e: k1 = {0x1000e+1, 0x11..e}, k2 = {0x2000e+2, 0x22..e}, k3 = {0x3000e+3, 0x33..e}. */
 static struct hf_spi_config config_make(uint8_t shard_bits)
