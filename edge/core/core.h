@@ -72,6 +72,7 @@ enum audit_type {
     AUDIT_IKE_REKEYED,
     AUDIT_CHILD_UP,         /* an additional or rekeyed child */
     AUDIT_CHILD_DOWN,
+    AUDIT_CHILD_FAILED,     /* refused; the IKE SA goes on, with what it has */
     AUDIT_STORE_FAILED,     /* a write failed; the session goes on, but would not survive a restart */
     AUDIT_STORE_RECOVERED,
     AUDIT_READY,            /* the store has been read back */

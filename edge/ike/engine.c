@@ -1,0 +1,144 @@
+/* The engine's memory and its small doors. */
+#include "edge/ike/engine.h"
+
+#include "edge/base/secret.h"
+#include "edge/crypto/seal.h"
+#include "edge/ike/internal.h"
+
+#define BLOCKS_PER_SA 4         /* a cached answer and a request of ours */
+#define BLOCKS_PER_HALF_OPEN 10 /* both IKE_SA_INIT messages, and the answer to IKE_AUTH that is being made */
+#define BLOCKS_AT_LEAST 512     /* fragments of a few messages, whatever the limits */
+
+/* Cuts tables out of one piece of memory; with `base` NULL it only adds up. */
+struct carving {
+    uint8_t *base;
+    size_t used;
+};
+
+static void *carve(struct carving *carving, size_t bytes)
+{
+    void *place = carving->base == NULL ? NULL : carving->base + carving->used;
+    carving->used += (bytes + 63) & ~(size_t)63;
+    return place;
+}
+
+struct tables {
+    void *ike, *sas, *children, *sa, *child, *half_open, *reassemblies, *timers, *digests, *peers, *blobs;
+    uint32_t num_sas, num_children, num_blocks;
+};
+
+static struct tables tables_carve(const struct ike_config *config, struct carving *carving)
+{
+    struct tables t = {.num_sas = config->num_shards * config->sas_per_shard,
+                       .num_children = config->num_shards * config->children_per_shard};
+    t.num_blocks = t.num_sas * BLOCKS_PER_SA + config->half_open_max * BLOCKS_PER_HALF_OPEN + BLOCKS_AT_LEAST;
+    t.ike = carve(carving, sizeof(struct ike));
+    t.sas = carve(carving, slab_bytes(config->num_shards, config->sas_per_shard));
+    t.children = carve(carving, slab_bytes(config->num_shards, config->children_per_shard));
+    t.sa = carve(carving, t.num_sas * sizeof(struct ike_sa));
+    t.child = carve(carving, t.num_children * sizeof(struct ike_child));
+    t.half_open = carve(carving, config->half_open_max * sizeof(struct half_open));
+    t.reassemblies = carve(carving, REASSEMBLIES_MAX * sizeof(struct reassembly));
+    t.timers = carve(carving, heap_bytes(t.num_sas));
+    t.digests = carve(carving, map_bytes(config->half_open_max));
+    t.peers = carve(carving, map_bytes(t.num_sas));
+    t.blobs = carve(carving, blobs_bytes(t.num_blocks));
+    return t;
+}
+
+size_t ike_bytes(const struct ike_config *config)
+{
+    struct carving carving = {0};
+    (void)tables_carve(config, &carving);
+    return carving.used;
+}
+
+static void shards_index(struct ike *ike)
+{
+    memset(ike->position_of, 0xff, sizeof(ike->position_of));
+    for (uint32_t i = 0; i < ike->config.num_shards; i++) {
+        ike->position_of[ike->config.shards[i]] = (uint16_t)i;
+    }
+}
+
+struct ike *ike_init(void *memory, const struct ike_config *config, const struct policy *policy)
+{
+    struct carving carving = {.base = memory};
+    struct tables t = tables_carve(config, &carving);
+    struct ike *ike = t.ike;
+    memset(ike, 0, sizeof(*ike));
+    ike->config = *config;
+    ike->policy = policy;
+    ike->sa = t.sa;
+    ike->child = t.child;
+    ike->half_open = t.half_open;
+    ike->reassemblies = t.reassemblies;
+    ike->half_open_free = config->half_open_max;
+    ike->cookie_hour = INT64_MIN;
+    rand_fill(&config->rand, ike->hash_key, sizeof(ike->hash_key));
+    slab_init(&ike->sas, t.sas, config->num_shards, config->sas_per_shard);
+    slab_init(&ike->children, t.children, config->num_shards, config->children_per_shard);
+    heap_init(&ike->timers, t.timers, t.num_sas);
+    map_init(&ike->init_digests, t.digests, config->half_open_max);
+    map_init(&ike->peers, t.peers, t.num_sas);
+    blobs_init(&ike->blobs, t.blobs, t.num_blocks);
+    memset(ike->sa, 0, t.num_sas * sizeof(*ike->sa));
+    memset(ike->child, 0, t.num_children * sizeof(*ike->child));
+    memset(ike->reassemblies, 0, REASSEMBLIES_MAX * sizeof(*ike->reassemblies));
+    for (uint32_t i = 0; i < config->half_open_max; i++) {
+        ike->half_open[i].sa = SLOT_NONE;
+    }
+    for (uint32_t i = 0; i < REASSEMBLIES_MAX; i++) {
+        ike->reassemblies[i].sa = SLOT_NONE;
+    }
+    shards_index(ike);
+    return ike;
+}
+
+void ike_done(struct ike *ike)
+{
+    secret_wipe(ike->sa, slab_capacity(&ike->sas) * sizeof(*ike->sa));
+    secret_wipe(ike->child, slab_capacity(&ike->children) * sizeof(*ike->child));
+    secret_wipe(ike->blobs.blocks, blobs_bytes(ike->blobs.capacity));
+    secret_wipe(ike, sizeof(*ike));
+}
+
+void ike_policy(struct ike *ike, const struct policy *policy)
+{
+    ike->policy = policy;
+}
+
+void ike_drain(struct ike *ike)
+{
+    ike->draining = true;
+}
+
+const struct ike_counters *ike_counters(const struct ike *ike)
+{
+    return &ike->counters;
+}
+
+uint32_t ike_capacity(const struct ike *ike)
+{
+    return slab_capacity(&ike->sas);
+}
+
+const struct ike_sa *ike_sa_at(const struct ike *ike, uint32_t slot)
+{
+    return slot < slab_capacity(&ike->sas) && slab_is_used(&ike->sas, slot) ? &ike->sa[slot] : NULL;
+}
+
+const struct ike_child *ike_child_at(const struct ike *ike, uint32_t slot)
+{
+    return slot < slab_capacity(&ike->children) && slab_is_used(&ike->children, slot) ? &ike->child[slot] : NULL;
+}
+
+uint32_t ike_shard_position(const struct ike *ike, uint32_t slot)
+{
+    return slab_position(&ike->sas, slot);
+}
+
+uint32_t ike_shard_index(const struct ike *ike, uint32_t slot)
+{
+    return slab_index(&ike->sas, slot);
+}

@@ -1,0 +1,139 @@
+/* The IKEv2 responder engine of one worker: messages, timers and finished operations in, calls to its host out. It knows
+ * neither pools nor planes nor stores; struct ike_host is how it asks for them, and edge/core is who answers. */
+#pragma once
+
+#include "ebpf/shared.h"
+#include "edge/base/blob.h"
+#include "edge/base/env.h"
+#include "edge/base/heap.h"
+#include "edge/base/map.h"
+#include "edge/base/slab.h"
+#include "edge/ike/policy.h"
+#include "edge/ike/sa.h"
+
+struct ike;
+
+/* News for the event log; the strings and identities are the SA's own. */
+enum ike_news {
+    NEWS_SESSION_UP,
+    NEWS_SESSION_DOWN,
+    NEWS_LOGIN_FAILED,
+    NEWS_SESSION_RESTORED,
+    NEWS_IKE_REKEYED,
+    NEWS_CHILD_UP,
+    NEWS_CHILD_FAILED, /* refused, the IKE SA goes on */
+    NEWS_CHILD_DOWN,
+    NEWS_STORE_FAILED,
+    NEWS_STORE_RECOVERED,
+};
+
+struct ike_address_wish {
+    uint32_t pool;        /* index into policy->pools */
+    uint32_t position;    /* preferred shard position */
+    bool v6;
+    const struct ip_addr *wanted; /* NULL: any */
+};
+
+struct ike_host {
+    void *context;
+    void (*send)(void *context, const struct endpoint *local, const struct endpoint *remote, bool natt, struct span bytes);
+    /* Shard position for a new session. */
+    uint32_t (*shard_pick)(void *context);
+    bool (*address_take)(void *context, const struct ike_address_wish *wish, struct ip_addr *ret_addr);
+    void (*address_free)(void *context, const char *pool, const struct ip_addr *addr);
+    /* Plane operations answer through ike_plane_done(), except endpoint and outbound, which cannot fail. */
+    void (*child_install)(void *context, const struct ike_sa *sa, const struct ike_child *child, uint64_t token);
+    void (*child_outbound)(void *context, const struct ike_child *child);
+    void (*child_endpoint)(void *context, const struct ike_sa *sa, const struct ike_child *child);
+    void (*child_remove)(void *context, const struct ike_child *child);
+    void (*child_read)(void *context, const struct ike_child *child, uint64_t token);
+    void (*child_sequence)(void *context, const struct ike_child *child);
+    /* Writes the session's record; answers through ike_store_done(). `replaces`: slot of the IKE SA it replaces. */
+    void (*record_put)(void *context, const struct ike_sa *sa, uint32_t replaces, uint64_t token);
+    void (*record_delete)(void *context, uint32_t slot);
+    void (*news)(void *context, enum ike_news news, const struct ike_sa *sa, const struct ike_child *child,
+                 enum cause cause, const char *detail);
+    uint16_t (*epoch)(void *context, uint32_t position); /* ownership epoch of a shard position */
+};
+
+struct ike_counters {
+    uint64_t datagrams_in, datagrams_out;
+    uint64_t drops[CAUSE_COUNT];
+    uint64_t handshakes_ok, handshakes[CAUSE_COUNT], ended[CAUSE_COUNT];
+    uint64_t cookies_sent, retransmits_answered, retransmits_sent, dpd_sent, ike_rekeys, child_rekeys;
+    uint64_t store_failures, restored;
+    uint32_t sessions, half_open, children, unsaved;
+};
+
+struct ike_config {
+    const uint16_t *shards;
+    uint32_t num_shards;
+    uint8_t shard_bits;
+    uint32_t sas_per_shard, children_per_shard;
+    uint32_t half_open_max;
+    struct hf_spi_config spi;
+    uint8_t fleet_key[32];
+    struct rand_source rand;
+    struct ike_host host;
+};
+
+size_t ike_bytes(const struct ike_config *config);
+struct ike *ike_init(void *memory, const struct ike_config *config, const struct policy *policy);
+void ike_done(struct ike *ike); /* wipes all keys */
+void ike_policy(struct ike *ike, const struct policy *policy);
+void ike_drain(struct ike *ike); /* no new IKE SAs from now on */
+
+/* Time of the event that is being worked on. */
+struct ike_time {
+    ns_t now;
+    int64_t unix_s;
+};
+
+struct ike_datagram {
+    struct endpoint local, remote;
+    struct span bytes;
+    bool natt;
+};
+
+void ike_receive(struct ike *ike, struct ike_time time, const struct ike_datagram *datagram);
+void ike_timer(struct ike *ike, struct ike_time time);
+ns_t ike_deadline(const struct ike *ike);
+void ike_plane_done(struct ike *ike, struct ike_time time, uint64_t token, uint32_t child, bool ok);
+/* Answer of child_read(), and the last counters of a removed child. */
+struct ike_traffic {
+    uint64_t bytes_in, bytes_out, sequence_in, sequence_out;
+    ns_t last_in;
+};
+void ike_plane_counters(struct ike *ike, struct ike_time time, uint32_t child, const struct ike_traffic *traffic);
+/* The plane used half of the reserved sequence numbers: reserve more. */
+void ike_plane_sequence(struct ike *ike, struct ike_time time, uint32_t child, uint64_t sequence_out);
+/* An authentic packet came from another address. */
+void ike_plane_moved(struct ike *ike, struct ike_time time, uint32_t child, const struct endpoint *remote);
+/* Numbers used up: the child cannot go on. */
+void ike_plane_spent(struct ike *ike, struct ike_time time, uint32_t child);
+enum ike_store_result { IKE_STORE_OK, IKE_STORE_FAILED, IKE_STORE_FENCED };
+void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum ike_store_result result);
+
+/* A place for a session read back from the store: the SA and its children are taken from the tables and zeroed for the
+ * caller to fill in; NULL when a slot is taken or out of range. ike_restore() then brings it to life, ike_restore_cancel()
+ * gives it back. */
+struct ike_sa *ike_restore_place(struct ike *ike, uint64_t our_spi);
+struct ike_child *ike_restore_child(struct ike *ike, struct ike_sa *sa, uint32_t spi_in);
+void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa);
+void ike_restore_cancel(struct ike *ike, struct ike_sa *sa);
+
+/* Ends sessions by an operator's word: one id, or 0 for all. Returns how many. */
+uint32_t ike_disconnect(struct ike *ike, struct ike_time time, uint64_t session_id);
+
+const struct ike_counters *ike_counters(const struct ike *ike);
+/* Tables for read-only views. */
+uint32_t ike_capacity(const struct ike *ike);
+const struct ike_sa *ike_sa_at(const struct ike *ike, uint32_t slot); /* NULL when free */
+const struct ike_child *ike_child_at(const struct ike *ike, uint32_t slot);
+uint32_t ike_shard_position(const struct ike *ike, uint32_t slot);
+uint32_t ike_shard_index(const struct ike *ike, uint32_t slot);
+/* The SPI of ours in this IKE SA. */
+static inline uint64_t sa_our_spi(const struct ike_sa *sa)
+{
+    return sa->we_are_initiator ? sa->spi_i : sa->spi_r;
+}

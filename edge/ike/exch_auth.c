@@ -1,0 +1,239 @@
+/* IKE_AUTH (RFC 7296 1.2, 2.15):
+ *
+ *   client                                                       us
+ *   HDR, SK{IDi, [CERT,] [IDr,] AUTH, [CP,] SAi2, TSi, TSr}  ->
+ *                                                            <-  HDR, SK{IDr, [CERT+,] AUTH, [CP,] SAr2, TSi, TSr}
+ *   or SK{N(AUTHENTICATION_FAILED)}, and the client learns no more than that; or the IKE SA without a child and the
+ *   reason why (RFC 7296 1.2).
+ */
+#include "edge/base/secret.h"
+#include "edge/ike/internal.h"
+
+/* What is learned before anything is granted. */
+struct auth_work {
+    const struct ike_input *input;
+    const struct half_open *half_open;
+    const struct policy_identity *identity;
+    const struct policy_connection *connection;
+    struct identity remote_id;
+    struct span secret; /* of a PSK client */
+    enum cause cause;
+};
+
+static bool auth_failed(struct auth_work *work, enum cause cause)
+{
+    work->cause = cause;
+    return false;
+}
+
+/* RealMessage | Nonce | prf(SK_p, ID body): what an AUTH payload covers. `message` ends up in scratch.init. */
+struct auth_octets {
+    struct span parts[3];
+    uint8_t id_mac[PRF_BYTES_MAX];
+};
+
+static void octets_of(struct ike *ike, const struct ike_sa *sa, struct blob message, struct span nonce,
+                      const uint8_t *sk_p, struct span id_body, struct auth_octets *ret)
+{
+    blob_get(&ike->blobs, message, ike->scratch.init, sizeof(ike->scratch.init));
+    size_t mac_bytes = prf_bytes(sa->suite.prf);
+    prf_compute(sa->suite.prf, span_of(sk_p, mac_bytes), &id_body, 1, ret->id_mac);
+    ret->parts[0] = span_of(ike->scratch.init, message.len);
+    ret->parts[1] = nonce;
+    ret->parts[2] = span_of(ret->id_mac, mac_bytes);
+}
+
+static bool verify_psk(const struct ike_sa *sa, const struct policy_connection *connection,
+                       const struct auth_octets *octets, struct auth_work *work)
+{
+    struct span auth = work->input->message->auth;
+    work->cause = CAUSE_PSK_UNKNOWN;
+    for (uint32_t i = 0; i < connection->num_secrets; i++) {
+        if (!identity_matches(&work->remote_id, connection->secrets[i].pattern)) {
+            continue;
+        }
+        uint8_t expected[PRF_BYTES_MAX];
+        psk_auth(sa->suite.prf, connection->secrets[i].secret, octets->parts, HF_COUNT(octets->parts), expected);
+        size_t len = prf_bytes(sa->suite.prf);
+        bool equal = auth.len == len && secret_equal(auth.data, expected, len);
+        secret_wipe(expected, sizeof(expected));
+        if (equal) {
+            work->secret = connection->secrets[i].secret;
+            return true;
+        }
+        work->cause = CAUSE_PSK_WRONG;
+    }
+    return false;
+}
+
+static bool verify_cert(struct ike *ike, const struct policy_connection *connection, const struct auth_octets *octets,
+                        struct auth_work *work)
+{
+    const struct message *message = work->input->message;
+    struct span certs[IKE_CERTS_MAX];
+    size_t count = 0;
+    for (uint32_t i = 0; i < message->num_certs; i++) {
+        if (message->certs[i].encoding == CERT_X509_SIGNATURE) {
+            certs[count++] = message->certs[i].data;
+        }
+    }
+    if (count == 0) {
+        return auth_failed(work, CAUSE_CERT_MISSING);
+    }
+    struct public_key *key = NULL;
+    work->cause = cert_verify(connection->trust, certs, count, &work->remote_id, ike->time.unix_s, &key);
+    if (work->cause == CAUSE_NONE) {
+        work->cause = sign_verify(key, message->auth_method, message->auth, octets->parts, HF_COUNT(octets->parts));
+    }
+    public_key_free(key);
+    return work->cause == CAUSE_NONE;
+}
+
+/* Tries the connections that fit identities and method, in order. */
+static bool auth_verify(struct ike *ike, const struct ike_sa *sa, struct auth_work *work)
+{
+    const struct message *message = work->input->message;
+    const struct half_open *half_open = work->half_open;
+    struct auth_octets octets;
+    octets_of(ike, sa, half_open->request, span_of(half_open->nonce_r, sizeof(half_open->nonce_r)), sa->keys.pi,
+              message->id_i.body, &octets);
+    bool psk = message->auth_method == AUTH_SHARED_KEY;
+    uint32_t identity = (uint32_t)(work->identity - ike->policy->identities);
+    work->cause = CAUSE_NO_CONNECTION;
+    for (uint32_t i = 0; i < ike->policy->num_connections; i++) {
+        const struct policy_connection *connection = &ike->policy->connections[i];
+        if (connection->identity != identity || !identity_matches(&work->remote_id, connection->match)) {
+            continue;
+        }
+        if ((connection->auth == POLICY_AUTH_PSK) != psk) {
+            work->cause = work->cause == CAUSE_NO_CONNECTION ? CAUSE_AUTH_METHOD : work->cause;
+            continue;
+        }
+        if (psk ? verify_psk(sa, connection, &octets, work) : verify_cert(ike, connection, &octets, work)) {
+            work->connection = connection;
+            work->cause = CAUSE_NONE;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* IDr names who we are to be; without it, the first identity of the config. */
+static bool auth_identify(struct ike *ike, struct auth_work *work)
+{
+    const struct message *message = work->input->message;
+    struct identity wanted = {.type = message->id_r.type, .len = (uint16_t)message->id_r.data.len};
+    memcpy(wanted.data, message->id_r.data.data, wanted.len);
+    work->remote_id.type = message->id_i.type;
+    work->remote_id.len = (uint16_t)message->id_i.data.len;
+    memcpy(work->remote_id.data, message->id_i.data.data, work->remote_id.len);
+    for (uint32_t i = 0; i < ike->policy->num_identities && work->identity == NULL; i++) {
+        const struct policy_identity *identity = &ike->policy->identities[i];
+        if (wanted.type == 0 || identity_equal(&identity->id, &wanted)) {
+            work->identity = identity;
+        }
+    }
+    return work->identity != NULL || auth_failed(work, CAUSE_NO_IDENTITY);
+}
+
+/* IDr, CERT and AUTH. */
+static bool build_our_auth(struct ike *ike, const struct ike_sa *sa, struct auth_work *work, struct builder *b)
+{
+    const struct identity *id = &work->identity->id;
+    const struct half_open *half_open = work->half_open;
+    uint8_t body[4 + IKE_ID_BYTES_MAX] = {id->type}, method = AUTH_SHARED_KEY, auth[SIGNATURE_BYTES_MAX];
+    memcpy(body + 4, id->data, id->len);
+    struct auth_octets octets;
+    octets_of(ike, sa, half_open->response, span_of(half_open->nonce_i, half_open->nonce_i_len), sa->keys.pr,
+              span_of(body, 4 + (size_t)id->len), &octets);
+    build_id(b, PAYLOAD_IDR, id->type, span_of(id->data, id->len));
+    size_t len = prf_bytes(sa->suite.prf);
+    if (work->connection->auth == POLICY_AUTH_PSK) {
+        psk_auth(sa->suite.prf, work->secret, octets.parts, HF_COUNT(octets.parts), auth);
+    } else {
+        const struct span *certs;
+        size_t count = credential_chain(work->identity->credential, &certs);
+        for (size_t i = 0; i < count; i++) {
+            build_cert(b, CERT_X509_SIGNATURE, certs[i]);
+        }
+        work->cause = sign_auth(work->identity->credential, half_open->peer_hashes, octets.parts,
+                                HF_COUNT(octets.parts), &method, auth, &len);
+    }
+    build_auth(b, method, span_of(auth, len));
+    return work->cause == CAUSE_NONE;
+}
+
+static void sa_name_connection(struct ike_sa *sa, const struct auth_work *work)
+{
+    size_t len = strlen(work->connection->name);
+    hf_assert(len < sizeof(sa->connection));
+    memcpy(sa->connection, work->connection->name, len + 1);
+    sa->local_id = work->identity->id;
+    sa->remote_id = work->remote_id;
+}
+
+/* Addresses and the first child; when they are not to be had, the IKE SA stands without and says why. */
+static void build_first_child(struct ike *ike, struct ike_sa *sa, struct auth_work *work, struct builder *b)
+{
+    const struct message *message = work->input->message;
+    const struct half_open *half_open = work->half_open;
+    struct child_request request = {
+        .message = message,
+        .in_auth = true,
+        .nonces = {.i = span_of(half_open->nonce_i, half_open->nonce_i_len),
+                   .r = span_of(half_open->nonce_r, sizeof(half_open->nonce_r))},
+    };
+    struct child_result result = {.notify = NOTIFY_INTERNAL_ADDRESS_FAILURE};
+    struct ike_child *child = NULL;
+    result.cause = cp_assign(ike, sa, work->connection, &message->cp);
+    if (result.cause == CAUSE_NONE && work->connection->pool != POLICY_NO_POOL && sa->num_addresses == 0) {
+        result = (struct child_result){.notify = NOTIFY_FAILED_CP_REQUIRED, .cause = CAUSE_CP_MISSING};
+    }
+    if (result.cause == CAUSE_NONE) {
+        child = child_create(ike, sa, &request, &result);
+    }
+    if (child == NULL) {
+        const char *detail =
+            result.cause == CAUSE_NO_PROPOSAL ? propose_describe(ike, &ike->scratch.offer) : "IKE SA without a Child SA";
+        ike->config.host.news(ike->config.host.context, NEWS_CHILD_FAILED, sa, NULL, result.cause, detail);
+        build_notify(b, PROTOCOL_NONE, (struct span){0}, result.notify, (struct span){0});
+        return;
+    }
+    cp_answer(ike, b, sa, &message->cp);
+    child_answer(ike, b, child, &result);
+    sa->pending_child = child->slot;
+}
+
+static void auth_refuse(struct ike *ike, struct ike_sa *sa, const struct auth_work *work)
+{
+    sa->remote_id = work->remote_id;
+    ike->counters.handshakes[work->cause]++;
+    ike->config.host.news(ike->config.host.context, NEWS_LOGIN_FAILED, sa, NULL, work->cause, NULL);
+    sa_respond_notify(ike, sa, IKE_AUTH, NOTIFY_AUTHENTICATION_FAILED, (struct span){0});
+    sa_close(ike, sa, work->cause, true);
+}
+
+void exch_auth(struct ike *ike, struct ike_sa *sa, const struct ike_input *input)
+{
+    struct auth_work work = {.input = input, .half_open = &ike->half_open[sa->half_open]};
+    struct builder b;
+    chain_start(ike, &b);
+    if (!auth_identify(ike, &work) || !auth_verify(ike, sa, &work) || !build_our_auth(ike, sa, &work, &b)) {
+        auth_refuse(ike, sa, &work);
+        return;
+    }
+    sa_name_connection(sa, &work);
+    sa_link_peer(ike, sa);
+    sa->initial_contact = message_notify(input->message, NOTIFY_INITIAL_CONTACT) != NULL;
+    sa->established_unix_s = ike->time.unix_s;
+    build_first_child(ike, sa, &work, &b);
+    if (!sa_respond(ike, sa, IKE_AUTH, &b)) {
+        work.cause = CAUSE_FRAGMENT_NO_ROOM;
+        sa->pending_child = SLOT_NONE;
+        auth_refuse(ike, sa, &work);
+        return;
+    }
+    sa->expires = NS_NEVER; /* from here on plane and store answer, not the client */
+    wait_begin(ike, sa, PENDING_AUTH);
+    sa_schedule(ike, sa);
+}

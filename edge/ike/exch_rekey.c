@@ -1,0 +1,122 @@
+/* CREATE_CHILD_SA that rekeys the IKE SA (RFC 7296 1.3.2, 2.18):
+ *
+ *   client                   us
+ *   HDR, SK{SA, Ni, KEi} ->
+ *                        <-  HDR, SK{SA, Nr, KEr}
+ *
+ * The session moves to the new IKE SA when its record is written; the client then deletes the old one.
+ */
+#include "edge/base/secret.h"
+#include "edge/ike/internal.h"
+
+struct rekey_work {
+    struct proposal_choice choice;
+    struct ke_value public, shared;
+    uint8_t nonce_r[IKE_NONCE_BYTES];
+};
+
+static void rekey_refuse(struct ike *ike, struct ike_sa *sa, uint16_t notify, struct span data)
+{
+    sa_respond_notify(ike, sa, CREATE_CHILD_SA, notify, data);
+}
+
+static bool rekey_negotiate(struct ike *ike, struct ike_sa *sa, const struct message *message, struct rekey_work *work)
+{
+    struct span none = {0};
+    if ((message->present & PAYLOAD_BIT(PAYLOAD_KE)) == 0) {
+        rekey_refuse(ike, sa, NOTIFY_INVALID_SYNTAX, none);
+        return false;
+    }
+    if (propose_ike(&ike->policy->ike, &ike->scratch.offer, message->ke_group, &work->choice) != CAUSE_NONE ||
+        work->choice.spi.len != 8 || be64_load(work->choice.spi.data) == 0) {
+        rekey_refuse(ike, sa, NOTIFY_NO_PROPOSAL_CHOSEN, none);
+        return false;
+    }
+    if (work->choice.ike.ke != message->ke_group) {
+        uint8_t group[2];
+        be16_store(group, work->choice.ike.ke);
+        rekey_refuse(ike, sa, NOTIFY_INVALID_KE_PAYLOAD, span_of(group, sizeof(group)));
+        return false;
+    }
+    struct ke_private private;
+    bool agreed = ke_generate(message->ke_group, &ike->config.rand, &private, &work->public) &&
+                  ke_derive(&private, message->ke, &work->shared);
+    secret_wipe(&private, sizeof(private));
+    if (!agreed) {
+        rekey_refuse(ike, sa, NOTIFY_INVALID_SYNTAX, none);
+    }
+    return agreed;
+}
+
+/* The new IKE SA with all that belongs to the session; the old one keeps serving until the record is written. */
+static struct ike_sa *rekey_create(struct ike *ike, const struct ike_sa *old, const struct message *message,
+                                   struct rekey_work *work)
+{
+    struct ike_sa *new = sa_take(ike, slab_position(&ike->sas, old->slot));
+    if (new == NULL) {
+        return NULL;
+    }
+    new->state = SA_REKEYED; /* not yet a session of its own */
+    new->spi_i = be64_load(work->choice.spi.data); /* who asks for the rekey is the new original initiator */
+    new->suite = work->choice.ike;
+    new->natt = old->natt;
+    new->behind_nat = old->behind_nat;
+    new->fragmentation = old->fragmentation;
+    new->restored = old->restored;
+    new->local = old->local;
+    new->remote = old->remote;
+    new->session_id = old->session_id;
+    new->established = old->established;
+    new->established_unix_s = old->established_unix_s;
+    new->local_id = old->local_id;
+    new->remote_id = old->remote_id;
+    memcpy(new->connection, old->connection, sizeof(new->connection));
+    memcpy(new->pool, old->pool, sizeof(new->pool));
+    memcpy(new->addresses, old->addresses, sizeof(new->addresses));
+    new->num_addresses = old->num_addresses;
+    memcpy(new->children, old->children, sizeof(new->children));
+    new->num_children = old->num_children;
+    new->bytes_in = old->bytes_in;
+    new->bytes_out = old->bytes_out;
+    struct nonces nonces = {.i = message->nonce, .r = span_of(work->nonce_r, sizeof(work->nonce_r))};
+    kdf_ike_rekey(&new->suite, old->suite.prf, span_of(old->keys.d, prf_bytes(old->suite.prf)),
+                  span_of(work->shared.bytes, work->shared.len), &nonces, new->spi_i, new->spi_r, &new->keys);
+    return new;
+}
+
+static void rekey_answer(struct ike *ike, struct ike_sa *sa, const struct ike_sa *new, const struct rekey_work *work)
+{
+    struct builder b;
+    uint8_t spi[8];
+    be64_store(spi, new->spi_r);
+    chain_start(ike, &b);
+    propose_answer(ike, &b, &work->choice, span_of(spi, sizeof(spi)));
+    build_nonce(&b, span_of(work->nonce_r, sizeof(work->nonce_r)));
+    build_ke(&b, work->choice.ike.ke, span_of(work->public.bytes, work->public.len));
+    sa->pending_sa = new->slot;
+    if (!sa_respond(ike, sa, CREATE_CHILD_SA, &b)) {
+        pending_sa_free(ike, sa);
+        ike_drop(ike, CAUSE_FRAGMENT_NO_ROOM);
+        return;
+    }
+    wait_begin(ike, sa, PENDING_IKE_REKEY);
+}
+
+void exch_ike_rekey(struct ike *ike, struct ike_sa *sa, const struct ike_input *input)
+{
+    struct rekey_work work = {0};
+    if (sa->state != SA_ESTABLISHED) {
+        rekey_refuse(ike, sa, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
+        return;
+    }
+    if (rekey_negotiate(ike, sa, input->message, &work)) {
+        rand_fill(&ike->config.rand, work.nonce_r, sizeof(work.nonce_r));
+        struct ike_sa *new = rekey_create(ike, sa, input->message, &work);
+        if (new == NULL) {
+            rekey_refuse(ike, sa, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
+        } else {
+            rekey_answer(ike, sa, new, &work);
+        }
+    }
+    secret_wipe(&work.shared, sizeof(work.shared));
+}

@@ -1,0 +1,198 @@
+/* Shared by the files of edge/ike alone. */
+#pragma once
+
+#include "edge/crypto/ke.h"
+#include "edge/crypto/sk.h"
+#include "edge/ike/engine.h"
+#include "edge/wire/message.h"
+
+#define REASSEMBLIES_MAX 256
+#define SEQUENCE_STEP (UINT64_C(1) << 20) /* outbound ESP numbers reserved in the store at a time */
+#define DISCONNECTS_PER_STEP 4 /* each costs up to a dozen effects */
+#define SHARD_ABSENT UINT16_MAX
+
+/* Room for one message on its way in and one on its way out, and for parsed views: one exchange is worked on at a time. */
+struct ike_scratch {
+    uint8_t plain[IKE_MESSAGE_BYTES_MAX];  /* opened inner payloads */
+    uint8_t inner[IKE_MESSAGE_BYTES_MAX];  /* inner payloads being written */
+    uint8_t wire[2 * IKE_MESSAGE_BYTES_MAX + 4096]; /* sealed datagrams, each behind its length */
+    uint8_t init[IKE_MESSAGE_BYTES_MAX];   /* a stored IKE_SA_INIT message */
+    struct payloads payloads;
+    struct message message;
+    struct sa_view offer;
+    struct sa_view answer;
+    struct ts_view ts;
+    char detail[256];
+};
+
+struct ike {
+    struct ike_config config;
+    const struct policy *policy;
+    uint16_t position_of[1 << SHARD_BITS_MAX]; /* shard -> slab position, SHARD_ABSENT when it is not ours */
+    struct slab sas, children;
+    struct ike_sa *sa;
+    struct ike_child *child;
+    struct half_open *half_open;
+    uint32_t half_open_free; /* how many are free; found by a rotating cursor */
+    uint32_t half_open_cursor;
+    struct reassembly *reassemblies;
+    struct heap timers; /* one deadline per IKE SA slot */
+    struct map init_digests; /* IKE_SA_INIT digest -> SA slot: retransmissions */
+    struct map peers;        /* hash of (remote identity, connection) -> first SA slot */
+    struct blobs blobs;
+    uint64_t hash_key[2];
+    uint64_t cookie_keys[2][2]; /* of cookie_hour and the hour before */
+    int64_t cookie_hour;
+    uint64_t next_token;
+    ns_t answer_tokens_at;   /* rate limit of unauthenticated error answers */
+    uint32_t answer_tokens;
+    bool draining;
+    struct ike_time time;
+    struct ike_counters counters;
+    struct ike_scratch scratch;
+};
+
+/* A request or response that has been opened and parsed; views into the scratch or the datagram. */
+struct ike_input {
+    const struct ike_datagram *datagram;
+    struct ike_header header;
+    const struct message *message;
+};
+
+/* --- table.c: IKE SAs and children in their slabs --- */
+void sa_reset(struct ike_sa *sa, uint32_t slot);
+struct ike_sa *sa_take(struct ike *ike, uint32_t position);
+void sa_free(struct ike *ike, struct ike_sa *sa); /* slot, blobs, half-open, reassembly; wipes */
+struct ike_child *child_take(struct ike *ike, struct ike_sa *sa);
+void child_free(struct ike *ike, struct ike_child *child);
+struct ike_sa *sa_by_spi(struct ike *ike, uint64_t our_spi, enum cause *ret_cause);
+struct half_open *half_open_take(struct ike *ike, struct ike_sa *sa);
+void half_open_free(struct ike *ike, struct ike_sa *sa);
+uint64_t ike_hash(const struct ike *ike, struct span a, struct span b);
+void sa_link_peer(struct ike *ike, struct ike_sa *sa);
+void sa_unlink_peer(struct ike *ike, struct ike_sa *sa);
+uint32_t sa_first_of_peer(const struct ike *ike, const struct identity *id, const char *connection);
+struct ike_child *sa_child_by_spi_out(struct ike *ike, const struct ike_sa *sa, uint32_t spi_out);
+uint64_t sa_token(struct ike *ike, const struct ike_sa *sa);
+
+/* --- life.c: how sessions end, and their timers --- */
+void sa_schedule(struct ike *ike, struct ike_sa *sa); /* recomputes the SA's deadline */
+/* Takes the session down: children, addresses, record. Answers to retransmissions stay possible until `linger` is over. */
+void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger);
+void child_close(struct ike *ike, struct ike_child *child, enum cause cause);
+/* Tells the client by DELETE, then forgets the session. */
+void ike_disconnect_sa(struct ike *ike, struct ike_sa *sa, enum cause cause);
+void sa_drop_children(struct ike *ike, struct ike_sa *sa, enum cause cause);
+
+/* --- protect.c: sealing and opening --- */
+uint64_t sa_next_iv(struct ike *ike, struct ike_sa *sa);
+/* Seals `inner` (first payload `first`) as one datagram or as fragments; sends it and keeps it in *ret_sent. */
+enum seal_send { SEAL_AND_SEND, SEAL_ONLY };
+bool sa_seal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool response, uint32_t id, uint8_t first,
+             struct span inner, struct sent_message *ret_sent);
+void sa_send(struct ike *ike, const struct ike_sa *sa, const struct sent_message *sent);
+void sent_free(struct ike *ike, struct sent_message *sent);
+/* Opens an SK payload or collects an SKF one. CAUSE_NONE: *ret_first and *ret_inner are the inner payloads in
+ * scratch.plain; CAUSE_BUSY: a fragment was taken and more are needed. */
+enum cause sa_open(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, struct span datagram,
+                   const struct payloads *outer, uint8_t *ret_first, struct span *ret_inner);
+void reassembly_free(struct ike *ike, struct ike_sa *sa);
+
+/* --- respond.c: answers to the request in hand --- */
+void chain_start(struct ike *ike, struct builder *b);
+/* Seals what was built as the response to the SA's current request, moves the window on, caches it. */
+bool sa_respond(struct ike *ike, struct ike_sa *sa, uint8_t exchange, struct builder *b);
+void sa_respond_notify(struct ike *ike, struct ike_sa *sa, uint8_t exchange, uint16_t notify, struct span data);
+/* Unprotected error answer to a request outside any SA; rate limited. */
+void answer_plain(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header, uint16_t notify,
+                  struct span data);
+
+/* --- request.c: our own exchanges --- */
+bool request_send(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool is_delete, struct builder *b);
+void request_retry(struct ike *ike, struct ike_sa *sa);
+void request_dpd(struct ike *ike, struct ike_sa *sa);
+void request_delete(struct ike *ike, struct ike_sa *sa);
+void request_answered(struct ike *ike, struct ike_sa *sa, const struct ike_input *input);
+
+/* --- cookie.c --- */
+bool cookie_is_wanted(const struct ike *ike);
+void cookie_write(struct ike *ike, const struct ike_input *input, uint8_t ret_cookie[HF_COOKIE_BYTES]);
+bool cookie_is_valid(struct ike *ike, const struct ike_input *input, struct span cookie);
+
+/* --- propose.c --- */
+struct proposal_choice {
+    uint8_t number;
+    uint8_t protocol;
+    struct span spi; /* the peer's */
+    struct ike_suite ike;
+    struct esp_suite esp;
+    uint8_t addke_none; /* bit n: ADDKE(n+1) was offered with NONE and must be echoed (RFC 9370 2.2.1) */
+};
+/* Chooses from an offer for an IKE SA. `ke_sent`: group of the KE payload, preferred when allowed. */
+enum cause propose_ike(const struct policy_suites *allowed, const struct sa_view *offer, uint16_t ke_sent,
+                       struct proposal_choice *ret_choice);
+/* ... for a Child SA; `ke_sent` 0 without KE payload: then a proposal must do without one. In IKE_AUTH groups are ignored. */
+enum cause propose_esp(const struct policy_suites *allowed, const struct sa_view *offer, uint16_t ke_sent, bool in_auth,
+                       struct proposal_choice *ret_choice);
+/* The SA payload that accepts `choice` with our SPI. */
+void propose_answer(struct ike *ike, struct builder *b, const struct proposal_choice *choice, struct span our_spi);
+/* "offered AES-CBC-256/HMAC-SHA2-256/MODP-1024; ..." for the log. */
+const char *propose_describe(struct ike *ike, const struct sa_view *offer);
+
+/* --- narrow.c --- */
+/* Intersections of what was offered with what is allowed, in the order offered; returns how many, at most `cap`. */
+uint32_t narrow(const struct ts_view *offer, const struct ts_range *allowed, uint32_t num_allowed, struct ts_range *ret,
+                uint32_t cap);
+struct ts_range range_of_host(const struct ip_addr *addr);
+
+/* --- nat.c --- */
+void nat_hash(uint64_t spi_i, uint64_t spi_r, const struct endpoint *ep, uint8_t ret_hash[20]);
+bool nat_is_between(const struct ike_input *input);
+void nat_build(const struct ike *ike, struct builder *b, uint64_t spi_i, uint64_t spi_r, const struct endpoint *local,
+               const struct endpoint *remote);
+
+/* --- cp.c: configuration payload --- */
+enum cause cp_assign(struct ike *ike, struct ike_sa *sa, const struct policy_connection *connection,
+                     const struct cp_view *request);
+void cp_answer(struct ike *ike, struct builder *b, const struct ike_sa *sa, const struct cp_view *request);
+
+/* --- child.c: creating Child SAs, in IKE_AUTH and in CREATE_CHILD_SA --- */
+struct child_request {
+    const struct message *message;
+    struct nonces nonces;
+    bool in_auth;
+    struct ike_child *rekeys; /* NULL for a new one */
+};
+struct child_result {
+    uint16_t notify; /* what the answer says when it failed */
+    uint16_t ke_wanted; /* with INVALID_KE_PAYLOAD */
+    enum cause cause;
+    struct proposal_choice choice;
+    struct ke_value ke_public; /* len 0 without PFS */
+};
+/* Negotiates and derives; the child is in the table, in state CHILD_INSTALLING. NULL with ret_result on failure. */
+struct ike_child *child_create(struct ike *ike, struct ike_sa *sa, const struct child_request *request,
+                               struct child_result *ret_result);
+/* SA, [KE,] TSi, TSr of the answer. */
+void child_answer(struct ike *ike, struct builder *b, const struct ike_child *child, const struct child_result *result);
+const struct policy_connection *connection_by_name(const struct policy *policy, const char *name);
+
+/* --- wait.c: effects in order: plane, store, then the answer --- */
+/* The answer has been sealed into sa->response; installs pending_child (if any), then stores, then sends. */
+void wait_begin(struct ike *ike, struct ike_sa *sa, enum sa_pending pending);
+void wait_store(struct ike *ike, struct ike_sa *sa);
+/* Gives back the new IKE SA of a rekey that did not come about. */
+void pending_sa_free(struct ike *ike, struct ike_sa *sa);
+void sa_save(struct ike *ike, struct ike_sa *sa); /* record_put outside of an exchange */
+
+/* --- exchanges: each handles an opened, parsed request --- */
+void exch_init(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header);
+void exch_auth(struct ike *ike, struct ike_sa *sa, const struct ike_input *input);
+void exch_child(struct ike *ike, struct ike_sa *sa, const struct ike_input *input);
+void exch_ike_rekey(struct ike *ike, struct ike_sa *sa, const struct ike_input *input);
+void exch_info(struct ike *ike, struct ike_sa *sa, const struct ike_input *input);
+
+static inline void ike_drop(struct ike *ike, enum cause cause)
+{
+    ike->counters.drops[cause]++;
+}

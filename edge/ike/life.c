@@ -1,0 +1,185 @@
+/* How long things live and how they end. */
+#include "edge/ike/internal.h"
+
+#define LINGER_NS (10 * NS_PER_S)          /* answers to retransmissions of the last request */
+#define IDLE_ANSWER_NS (100 * NS_PER_MS)   /* the plane answers child_read within this */
+
+void sa_schedule(struct ike *ike, struct ike_sa *sa)
+{
+    ns_t due = HF_MIN(sa->expires, sa->request.next_try);
+    due = HF_MIN(due, HF_MIN(sa->dpd_due, sa->save_due));
+    heap_set(&ike->timers, sa->slot, HF_MIN(due, sa->response_expires));
+}
+
+void child_close(struct ike *ike, struct ike_child *child, enum cause cause)
+{
+    struct ike_host *host = &ike->config.host;
+    struct ike_sa *sa = &ike->sa[child->sa];
+    for (uint32_t i = 0; i < sa->num_children; i++) {
+        struct ike_child *other = &ike->child[sa->children[i]];
+        if (other->rekeys == child->slot) {
+            other->rekeys = SLOT_NONE;
+            other->outbound = true;
+            host->child_outbound(host->context, other);
+        }
+    }
+    host->child_remove(host->context, child);
+    if (cause != CAUSE_NONE) {
+        host->news(host->context, NEWS_CHILD_DOWN, sa, child, cause, NULL);
+    }
+    child_free(ike, child);
+}
+
+void sa_drop_children(struct ike *ike, struct ike_sa *sa, enum cause cause)
+{
+    while (sa->num_children > 0) {
+        child_close(ike, &ike->child[sa->children[sa->num_children - 1]], cause);
+    }
+}
+
+static void sa_free_addresses(struct ike *ike, struct ike_sa *sa)
+{
+    for (uint32_t i = 0; i < sa->num_addresses; i++) {
+        ike->config.host.address_free(ike->config.host.context, sa->pool, &sa->addresses[i]);
+    }
+    sa->num_addresses = 0;
+}
+
+void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger)
+{
+    struct ike_host *host = &ike->config.host;
+    if (sa->state == SA_ESTABLISHED || sa->state == SA_RESTORING) {
+        ike->counters.ended[cause]++;
+        ike->counters.sessions--;
+        ike->counters.unsaved -= sa->unsaved ? 1 : 0;
+        host->news(host->context, NEWS_SESSION_DOWN, sa, NULL, cause, NULL);
+        if (sa->record_exists && cause != CAUSE_NOT_OURS) {
+            host->record_delete(host->context, sa->slot);
+        }
+    }
+    pending_sa_free(ike, sa);
+    sa_drop_children(ike, sa, CAUSE_NONE);
+    sa_free_addresses(ike, sa);
+    sa_unlink_peer(ike, sa);
+    sa->connection[0] = '\0';
+    sa->wait = WAIT_NOTHING;
+    sa->unsaved = sa->record_exists = false;
+    if (!linger) {
+        sa_free(ike, sa);
+        return;
+    }
+    half_open_free(ike, sa);
+    sa->state = SA_CLOSED;
+    sa->expires = ike->time.now + LINGER_NS;
+    sa->dpd_due = sa->save_due = NS_NEVER;
+    sa_schedule(ike, sa);
+}
+
+/* Asks the plane first: traffic is life, and an idle client costs one message per interval, not two. */
+static void sa_check_idle(struct ike *ike, struct ike_sa *sa)
+{
+    struct ike_host *host = &ike->config.host;
+    ns_t idle_since = sa->last_in + ike->policy->timers.dpd_idle;
+    if (ike->time.now < idle_since) {
+        sa->idle_asked = false;
+        sa->dpd_due = idle_since;
+    } else if (!sa->idle_asked && sa->num_children > 0) {
+        for (uint32_t i = 0; i < sa->num_children; i++) {
+            host->child_read(host->context, &ike->child[sa->children[i]], 0);
+        }
+        sa->idle_asked = true;
+        sa->dpd_due = ike->time.now + IDLE_ANSWER_NS;
+    } else {
+        sa->idle_asked = false;
+        sa->dpd_due = ike->time.now + ike->policy->timers.dpd_idle;
+        if (!sa->request.message.valid && sa->wait == WAIT_NOTHING) {
+            request_dpd(ike, sa);
+        }
+    }
+}
+
+static void sa_expire(struct ike *ike, struct ike_sa *sa)
+{
+    sa->expires = NS_NEVER;
+    switch (sa->state) {
+    case SA_HALF_OPEN:
+        ike->counters.handshakes[CAUSE_TIMEOUT]++;
+        sa_close(ike, sa, CAUSE_TIMEOUT, false);
+        break;
+    case SA_ESTABLISHED:
+        ike_disconnect_sa(ike, sa, CAUSE_LIFETIME);
+        break;
+    case SA_REKEYED:
+    case SA_CLOSED:
+        sa_free(ike, sa);
+        break;
+    default: /* restoring and closing end otherwise */
+        break;
+    }
+}
+
+/* Every branch may free the SA; what is due next follows from its fields, so one is handled at a time. */
+static void sa_timer(struct ike *ike, struct ike_sa *sa)
+{
+    ns_t now = ike->time.now;
+    if (sa->expires <= now) {
+        sa_expire(ike, sa);
+    } else if (sa->request.next_try <= now) {
+        request_retry(ike, sa);
+    } else if (sa->response_expires <= now) {
+        sa->response_expires = NS_NEVER;
+        if (sa->wait == WAIT_NOTHING) {
+            sent_free(ike, &sa->response);
+        }
+    } else if (sa->save_due <= now) {
+        sa->save_due = NS_NEVER;
+        sa_save(ike, sa);
+    } else if (sa->dpd_due <= now) {
+        sa_check_idle(ike, sa);
+    }
+    if (sa->state != SA_FREE) {
+        sa_schedule(ike, sa);
+    }
+}
+
+void ike_timer(struct ike *ike, struct ike_time time)
+{
+    ike->time = time;
+    uint32_t slot;
+    if (heap_first(&ike->timers, &slot) <= time.now) {
+        sa_timer(ike, &ike->sa[slot]);
+    }
+}
+
+ns_t ike_deadline(const struct ike *ike)
+{
+    uint32_t slot;
+    return heap_first(&ike->timers, &slot);
+}
+
+void ike_disconnect_sa(struct ike *ike, struct ike_sa *sa, enum cause cause)
+{
+    request_delete(ike, sa);
+    sa_close(ike, sa, cause, true);
+    if (sa->request.message.valid) {
+        sa->state = SA_CLOSING;
+        sa->expires = NS_NEVER;
+        sa_schedule(ike, sa);
+    }
+}
+
+/* At most one session per call when an id is given; for all, as many as one step's effects allow. */
+uint32_t ike_disconnect(struct ike *ike, struct ike_time time, uint64_t session_id)
+{
+    ike->time = time;
+    uint32_t ended = 0;
+    for (uint32_t slot = 0; slot < slab_capacity(&ike->sas) && ended < DISCONNECTS_PER_STEP; slot++) {
+        struct ike_sa *sa = &ike->sa[slot];
+        if (slab_is_used(&ike->sas, slot) && sa->state == SA_ESTABLISHED && sa->wait == WAIT_NOTHING &&
+            (session_id == 0 || sa->session_id == session_id)) {
+            ike_disconnect_sa(ike, sa, CAUSE_OPERATOR);
+            ended++;
+        }
+    }
+    return ended;
+}

@@ -1,0 +1,264 @@
+/* From a datagram to the exchange it belongs to. Cheap checks first; nothing in an SA changes before the ICV holds. */
+#include "edge/ike/internal.h"
+
+#define LEARN_WINDOW 4096 /* how far a peer's next id may have moved on since its record was written */
+
+#define BIT(type) PAYLOAD_BIT(PAYLOAD_##type)
+
+/* The protocol as a table: which exchange is answered in which state, and what it cannot do without. */
+struct exchange_row {
+    uint8_t exchange;
+    uint8_t state;
+    uint64_t required;
+    void (*handler)(struct ike *ike, struct ike_sa *sa, const struct ike_input *input);
+};
+
+static void create_child(struct ike *ike, struct ike_sa *sa, const struct ike_input *input);
+
+static const struct exchange_row rows[] = {
+    {IKE_AUTH, SA_HALF_OPEN, BIT(IDI) | BIT(AUTH) | BIT(SA) | BIT(TSI) | BIT(TSR), exch_auth},
+    {CREATE_CHILD_SA, SA_ESTABLISHED, BIT(SA) | BIT(NONCE), create_child},
+    {CREATE_CHILD_SA, SA_REKEYED, BIT(SA) | BIT(NONCE), create_child},
+    {INFORMATIONAL, SA_ESTABLISHED, 0, exch_info},
+    {INFORMATIONAL, SA_REKEYED, 0, exch_info},
+};
+
+/* CREATE_CHILD_SA means three things; the protocol of the proposals and the selectors tell which. */
+static void create_child(struct ike *ike, struct ike_sa *sa, const struct ike_input *input)
+{
+    const struct message *message = input->message;
+    struct sa_view *offer = &ike->scratch.offer;
+    uint64_t selectors = BIT(TSI) | BIT(TSR);
+    enum cause cause = sa_read(message->sa, offer);
+    bool rekeys_ike = cause == CAUSE_NONE && offer->count > 0 && offer->proposals[0].protocol == PROTOCOL_IKE;
+    if (cause != CAUSE_NONE || (!rekeys_ike && (message->present & selectors) != selectors)) {
+        ike_drop(ike, cause == CAUSE_NONE ? CAUSE_PAYLOAD_MISSING : cause);
+        sa_respond_notify(ike, sa, CREATE_CHILD_SA, NOTIFY_INVALID_SYNTAX, (struct span){0});
+    } else if (rekeys_ike) {
+        exch_ike_rekey(ike, sa, input);
+    } else {
+        exch_child(ike, sa, input);
+    }
+}
+
+static const struct exchange_row *row_of(uint8_t exchange, uint8_t state)
+{
+    for (size_t i = 0; i < HF_COUNT(rows); i++) {
+        if (rows[i].exchange == exchange && rows[i].state == state) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+/* RFC 7383 2.6.1: of a repeated fragmented request, only the first fragment is answered again. */
+static bool asks_again(const struct payloads *outer)
+{
+    const struct payload *last = outer->count > 0 ? &outer->v[outer->count - 1] : NULL;
+    struct fragment_view fragment;
+    return last == NULL || last->type != PAYLOAD_SKF ||
+           (fragment_read(last->body, &fragment) == CAUSE_NONE && fragment.number == 1);
+}
+
+/* Message ids (RFC 7296 2.1 to 2.3). True: the request is the next one. */
+static bool request_is_next(struct ike *ike, struct ike_sa *sa, uint32_t id, const struct payloads *outer)
+{
+    if (sa->wait != WAIT_NOTHING || sa->state == SA_RESTORING) {
+        ike_drop(ike, CAUSE_BUSY);
+        return false;
+    }
+    if (sa->response.valid && id == sa->response.id) {
+        if (asks_again(outer)) {
+            sa_send(ike, sa, &sa->response);
+            ike->counters.retransmits_answered++;
+        }
+        return false;
+    }
+    uint32_t ahead = id - sa->peer_next_id;
+    if (id == UINT32_MAX || ahead > (sa->learn_id ? LEARN_WINDOW : 0)) {
+        ike_drop(ike, CAUSE_MESSAGE_ID);
+        return false;
+    }
+    return true;
+}
+
+static enum cause open_and_read(struct ike *ike, struct ike_sa *sa, const struct ike_input *input, enum cause *ret_inner)
+{
+    uint8_t first = PAYLOAD_NONE;
+    struct span inner = {0};
+    struct payloads *payloads = &ike->scratch.payloads;
+    *ret_inner = CAUSE_NONE;
+    enum cause cause = sa_open(ike, sa, &input->header, input->datagram->bytes, payloads, &first, &inner);
+    if (cause != CAUSE_NONE) {
+        return cause;
+    }
+    *ret_inner = payloads_read(first, inner, payloads);
+    if (*ret_inner == CAUSE_NONE) {
+        *ret_inner = message_read(payloads, &ike->scratch.message);
+    }
+    if (*ret_inner == CAUSE_NONE && (ike->scratch.message.present & (BIT(SK) | BIT(SKF))) != 0) {
+        *ret_inner = CAUSE_PAYLOAD_UNEXPECTED;
+    }
+    return CAUSE_NONE;
+}
+
+/* The message is authentic: its source is where the client is now. A client behind a NAT may show up elsewhere at any
+ * time (RFC 7296 2.23), and the handshake moves from port 500 to 4500. */
+static void sa_follow(struct ike *ike, struct ike_sa *sa, const struct ike_datagram *datagram)
+{
+    sa->last_in = ike->time.now;
+    bool may_move = sa->state == SA_HALF_OPEN || sa->behind_nat;
+    bool moved = !endpoint_equal(&sa->remote, &datagram->remote) || !endpoint_equal(&sa->local, &datagram->local);
+    if (!may_move || !moved) {
+        return;
+    }
+    sa->local = datagram->local;
+    sa->remote = datagram->remote;
+    sa->natt = datagram->natt;
+    for (uint32_t i = 0; i < sa->num_children; i++) {
+        struct ike_child *child = &ike->child[sa->children[i]];
+        ike->config.host.child_endpoint(ike->config.host.context, sa, child);
+    }
+}
+
+static void answer_malformed(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum cause cause, uint8_t critical)
+{
+    ike_drop(ike, cause);
+    if (cause == CAUSE_PAYLOAD_CRITICAL) {
+        sa_respond_notify(ike, sa, exchange, NOTIFY_UNSUPPORTED_CRITICAL_PAYLOAD, span_of(&critical, 1));
+    } else {
+        sa_respond_notify(ike, sa, exchange, NOTIFY_INVALID_SYNTAX, (struct span){0});
+    }
+    if (sa->state == SA_HALF_OPEN) {
+        ike->counters.handshakes[cause]++;
+        ike->config.host.news(ike->config.host.context, NEWS_LOGIN_FAILED, sa, NULL, cause, NULL);
+        sa_close(ike, sa, cause, true);
+    }
+}
+
+static void receive_request(struct ike *ike, struct ike_sa *sa, const struct ike_input *input)
+{
+    uint8_t exchange = input->header.exchange;
+    uint32_t id = input->header.message_id;
+    if (!request_is_next(ike, sa, id, &ike->scratch.payloads)) {
+        return;
+    }
+    const struct exchange_row *row = row_of(exchange, sa->state);
+    if (row == NULL) {
+        ike_drop(ike, ike_exchange_name(exchange) == NULL ? CAUSE_EXCHANGE_UNKNOWN : CAUSE_STATE);
+        return;
+    }
+    enum cause inner;
+    enum cause cause = open_and_read(ike, sa, input, &inner);
+    if (cause != CAUSE_NONE) {
+        if (cause != CAUSE_BUSY) { /* a fragment that was taken is no drop */
+            ike_drop(ike, cause);
+        }
+        return;
+    }
+    sa->peer_next_id = id;
+    sa->learn_id = false;
+    sa_follow(ike, sa, input->datagram);
+    const struct message *message = input->message;
+    if (inner == CAUSE_NONE && message->unknown_critical != 0) {
+        inner = CAUSE_PAYLOAD_CRITICAL;
+    } else if (inner == CAUSE_NONE && (message->present & row->required) != row->required) {
+        inner = exchange == IKE_AUTH && (message->present & BIT(AUTH)) == 0 ? CAUSE_AUTH_METHOD : CAUSE_PAYLOAD_MISSING;
+    }
+    if (inner != CAUSE_NONE) {
+        answer_malformed(ike, sa, exchange, inner, message->unknown_critical);
+    } else {
+        row->handler(ike, sa, input);
+    }
+}
+
+static void receive_response(struct ike *ike, struct ike_sa *sa, const struct ike_input *input)
+{
+    const struct sa_request *request = &sa->request;
+    if (!request->message.valid || request->message.id != input->header.message_id ||
+        request->exchange != input->header.exchange) {
+        ike_drop(ike, CAUSE_RESPONSE_UNASKED);
+        return;
+    }
+    enum cause inner;
+    enum cause cause = open_and_read(ike, sa, input, &inner);
+    if (cause != CAUSE_NONE || inner != CAUSE_NONE) {
+        if (cause != CAUSE_BUSY) {
+            ike_drop(ike, cause != CAUSE_NONE ? cause : inner);
+        }
+        return;
+    }
+    sa_follow(ike, sa, input->datagram);
+    request_answered(ike, sa, input);
+}
+
+static void receive_protected(struct ike *ike, const struct ike_input *input)
+{
+    const struct ike_header *header = &input->header;
+    bool from_initiator = (header->flags & IKE_FLAG_INITIATOR) != 0;
+    bool is_response = (header->flags & IKE_FLAG_RESPONSE) != 0;
+    enum cause cause;
+    struct ike_sa *sa = sa_by_spi(ike, from_initiator ? header->spi_r : header->spi_i, &cause);
+    if (sa == NULL) {
+        ike_drop(ike, cause);
+        if (!is_response && cause != CAUSE_NOT_OURS) { /* RFC 7296 2.21.4 */
+            answer_plain(ike, input->datagram, header, NOTIFY_INVALID_IKE_SPI, (struct span){0});
+        }
+        return;
+    }
+    struct span bytes = input->datagram->bytes;
+    struct span chain = span_of(bytes.data + IKE_HEADER_BYTES, bytes.len - IKE_HEADER_BYTES);
+    if (sa->spi_i != header->spi_i || sa->spi_r != header->spi_r) {
+        cause = CAUSE_SPI_MISMATCH;
+    } else if (from_initiator == sa->we_are_initiator) {
+        cause = CAUSE_FLAGS;
+    } else {
+        cause = payloads_read(header->next_payload, chain, &ike->scratch.payloads);
+    }
+    if (cause != CAUSE_NONE) {
+        ike_drop(ike, cause);
+        return;
+    }
+    if (is_response) {
+        receive_response(ike, sa, input);
+    } else {
+        receive_request(ike, sa, input);
+    }
+    if (sa->state != SA_FREE) {
+        sa_schedule(ike, sa);
+    }
+}
+
+static void receive_version(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header)
+{
+    ike_drop(ike, CAUSE_VERSION);
+    if ((header->flags & IKE_FLAG_RESPONSE) == 0 && header->version >> 4 > 2) { /* RFC 7296 2.5 */
+        answer_plain(ike, datagram, header, NOTIFY_INVALID_MAJOR_VERSION, (struct span){0});
+    }
+}
+
+void ike_receive(struct ike *ike, struct ike_time time, const struct ike_datagram *datagram)
+{
+    struct ike_input input = {.datagram = datagram, .message = &ike->scratch.message};
+    ike->time = time;
+    ike->counters.datagrams_in++;
+    if (datagram->bytes.len > IKE_DATAGRAM_BYTES_MAX) {
+        ike_drop(ike, CAUSE_LENGTH);
+        return;
+    }
+    enum cause cause = ike_header_read(datagram->bytes, &input.header);
+    const struct ike_header *header = &input.header;
+    if (cause == CAUSE_VERSION) {
+        receive_version(ike, datagram, header);
+    } else if (cause != CAUSE_NONE) {
+        ike_drop(ike, cause);
+    } else if (header->exchange != IKE_SA_INIT) {
+        receive_protected(ike, &input);
+    } else if ((header->flags & (IKE_FLAG_RESPONSE | IKE_FLAG_INITIATOR)) != IKE_FLAG_INITIATOR) {
+        ike_drop(ike, CAUSE_FLAGS);
+    } else if (header->spi_r != 0 || header->message_id != 0) {
+        ike_drop(ike, CAUSE_STATE);
+    } else {
+        exch_init(ike, datagram, header);
+    }
+}

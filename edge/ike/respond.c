@@ -1,0 +1,72 @@
+/* Answers: sealed inside an IKE SA, or plain to a request that belongs to none. */
+#include "edge/ike/internal.h"
+
+/* Unprotected error answers to strangers: enough for people who mistyped, too few to be worth spoofing for. */
+#define ANSWER_BURST 64
+#define ANSWER_INTERVAL_NS (10 * NS_PER_MS)
+
+void chain_start(struct ike *ike, struct builder *b)
+{
+    chain_begin(b, ike->scratch.inner, sizeof(ike->scratch.inner));
+}
+
+bool sa_respond(struct ike *ike, struct ike_sa *sa, uint8_t exchange, struct builder *b)
+{
+    struct span inner = message_end(b);
+    bool overflow = b->w.overflow;
+    uint32_t id = sa->peer_next_id;
+    if (overflow || !sa_seal(ike, sa, exchange, true, id, b->first, inner, &sa->response)) {
+        return false;
+    }
+    sa->peer_next_id = id + 1;
+    sa->response_expires = ike->time.now + ike->policy->timers.response_keep;
+    return true;
+}
+
+void sa_respond_notify(struct ike *ike, struct ike_sa *sa, uint8_t exchange, uint16_t notify, struct span data)
+{
+    struct builder b;
+    chain_start(ike, &b);
+    build_notify(&b, PROTOCOL_NONE, (struct span){0}, notify, data);
+    if (sa_respond(ike, sa, exchange, &b)) {
+        sa_send(ike, sa, &sa->response);
+    }
+}
+
+static bool answer_allowed(struct ike *ike)
+{
+    uint64_t refill = (ike->time.now - ike->answer_tokens_at) / ANSWER_INTERVAL_NS;
+    if (refill > 0) {
+        ike->answer_tokens = (uint32_t)HF_MIN((uint64_t)ike->answer_tokens + refill, (uint64_t)ANSWER_BURST);
+        ike->answer_tokens_at = ike->time.now;
+    }
+    if (ike->answer_tokens == 0) {
+        ike_drop(ike, CAUSE_RATE);
+        return false;
+    }
+    ike->answer_tokens--;
+    return true;
+}
+
+void answer_plain(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header, uint16_t notify,
+                  struct span data)
+{
+    if (notify != NOTIFY_COOKIE && !answer_allowed(ike)) {
+        return;
+    }
+    struct ike_header answer = {
+        .spi_i = header->spi_i,
+        .spi_r = header->spi_r,
+        .version = 0x20,
+        .exchange = header->exchange,
+        .flags = (uint8_t)(IKE_FLAG_RESPONSE | (~header->flags & IKE_FLAG_INITIATOR)),
+        .message_id = header->message_id,
+    };
+    struct builder b;
+    message_begin(&b, ike->scratch.inner, sizeof(ike->scratch.inner), &answer);
+    build_notify(&b, PROTOCOL_NONE, (struct span){0}, notify, data);
+    struct span bytes = message_end(&b);
+    hf_assert(bytes.len > 0);
+    ike->config.host.send(ike->config.host.context, &datagram->local, &datagram->remote, datagram->natt, bytes);
+    ike->counters.datagrams_out++;
+}

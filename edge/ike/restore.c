@@ -1,0 +1,122 @@
+/* Sessions read back from the store, and news from the data plane about children. */
+#include "edge/ike/internal.h"
+
+struct ike_sa *ike_restore_place(struct ike *ike, uint64_t our_spi)
+{
+    struct hf_spi spi;
+    if (!hf_ike_spi_decode(&ike->config.spi, our_spi, &spi) || ike->position_of[spi.shard] == SHARD_ABSENT) {
+        return NULL;
+    }
+    uint32_t slot = slab_slot(&ike->sas, ike->position_of[spi.shard], spi.index);
+    if (slot == SLAB_NONE || !slab_take_at(&ike->sas, slot, spi.generation)) {
+        return NULL;
+    }
+    sa_reset(&ike->sa[slot], slot);
+    return &ike->sa[slot];
+}
+
+struct ike_child *ike_restore_child(struct ike *ike, struct ike_sa *sa, uint32_t spi_in)
+{
+    struct hf_spi spi;
+    if (sa->num_children == CHILD_PER_SA_MAX || !hf_esp_spi_decode(&ike->config.spi, spi_in, &spi) ||
+        ike->position_of[spi.shard] == SHARD_ABSENT) {
+        return NULL;
+    }
+    uint32_t slot = slab_slot(&ike->children, ike->position_of[spi.shard], spi.index);
+    if (slot == SLAB_NONE || !slab_take_at(&ike->children, slot, 0)) {
+        return NULL;
+    }
+    struct ike_child *child = &ike->child[slot];
+    *child = (struct ike_child){.slot = slot,
+                                .sa = sa->slot,
+                                .state = CHILD_INSTALLING,
+                                .spi_in = spi_in,
+                                .outbound = true,
+                                .rekeys = SLOT_NONE};
+    sa->children[sa->num_children++] = slot;
+    ike->counters.children++;
+    return child;
+}
+
+void ike_restore_cancel(struct ike *ike, struct ike_sa *sa)
+{
+    while (sa->num_children > 0) {
+        child_free(ike, &ike->child[sa->children[sa->num_children - 1]]);
+    }
+    sa->num_addresses = 0;
+    sa->connection[0] = '\0';
+    sa_free(ike, sa);
+}
+
+/* Outbound numbers up to the stored limit may have been used. New ones are reserved, in the store, before any is sent. */
+void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa)
+{
+    ike->time = time;
+    sa->state = SA_RESTORING;
+    sa->restored = sa->learn_id = sa->record_exists = true;
+    sa->created = sa->established = sa->last_in = time.now;
+    for (uint32_t i = 0; i < sa->num_children; i++) {
+        struct ike_child *child = &ike->child[sa->children[i]];
+        child->created = time.now;
+        child->sequence_out = child->sequence_limit;
+        child->sequence_limit += SEQUENCE_STEP;
+    }
+    sa_link_peer(ike, sa);
+    ike->counters.sessions++;
+    wait_begin(ike, sa, PENDING_RESTORE);
+}
+
+static struct ike_child *live_child(struct ike *ike, uint32_t slot)
+{
+    bool live = slot < slab_capacity(&ike->children) && slab_is_used(&ike->children, slot);
+    return live ? &ike->child[slot] : NULL;
+}
+
+void ike_plane_counters(struct ike *ike, struct ike_time time, uint32_t slot, const struct ike_traffic *traffic)
+{
+    ike->time = time;
+    struct ike_child *child = live_child(ike, slot);
+    if (child != NULL) {
+        struct ike_sa *sa = &ike->sa[child->sa];
+        child->sequence_in = HF_MAX(child->sequence_in, traffic->sequence_in);
+        sa->last_in = HF_MAX(sa->last_in, traffic->last_in);
+    }
+}
+
+void ike_plane_sequence(struct ike *ike, struct ike_time time, uint32_t slot, uint64_t sequence_out)
+{
+    ike->time = time;
+    struct ike_child *child = live_child(ike, slot);
+    if (child == NULL) {
+        return;
+    }
+    struct ike_sa *sa = &ike->sa[child->sa];
+    child->sequence_limit = HF_MAX(child->sequence_limit, sequence_out + SEQUENCE_STEP);
+    if (sa->state == SA_ESTABLISHED && sa->wait == WAIT_NOTHING) {
+        sa_save(ike, sa);
+    }
+    ike->config.host.child_sequence(ike->config.host.context, child);
+}
+
+void ike_plane_moved(struct ike *ike, struct ike_time time, uint32_t slot, const struct endpoint *remote)
+{
+    ike->time = time;
+    struct ike_child *child = live_child(ike, slot);
+    if (child == NULL || !ike->sa[child->sa].behind_nat) {
+        return;
+    }
+    struct ike_sa *sa = &ike->sa[child->sa];
+    sa->remote = *remote;
+    for (uint32_t i = 0; i < sa->num_children; i++) {
+        ike->config.host.child_endpoint(ike->config.host.context, sa, &ike->child[sa->children[i]]);
+    }
+}
+
+void ike_plane_spent(struct ike *ike, struct ike_time time, uint32_t slot)
+{
+    ike->time = time;
+    struct ike_child *child = live_child(ike, slot);
+    if (child != NULL && ike->sa[child->sa].state == SA_ESTABLISHED) {
+        ike_disconnect_sa(ike, &ike->sa[child->sa], CAUSE_ESP_SEQUENCE);
+    }
+}

@@ -1,0 +1,137 @@
+/* The engine's tables: IKE SAs with what belongs to their session, Child SAs, half-open handshakes, reassemblies. */
+#pragma once
+
+#include "edge/base/addr.h"
+#include "edge/base/blob.h"
+#include "edge/base/cause.h"
+#include "edge/base/limits.h"
+#include "edge/crypto/cert.h"
+#include "edge/crypto/kdf.h"
+#include "edge/wire/build.h"
+
+#define SLOT_NONE UINT32_MAX
+#define SA_NAME_BYTES 64
+
+enum sa_state {
+    SA_FREE,
+    SA_HALF_OPEN,   /* IKE_SA_INIT answered, keys exist, nobody authenticated */
+    SA_RESTORING,   /* read back from the store, waits until its record is written under the new epoch */
+    SA_ESTABLISHED,
+    SA_REKEYED,     /* replaced by another IKE SA; lives until the client deletes it */
+    SA_CLOSING,     /* our DELETE is under way */
+    SA_CLOSED,      /* answers retransmissions of the last request for a while, nothing else */
+};
+
+/* What an SA waits for before a finished answer may leave (the order of effects: plane, then store, then send). */
+enum sa_wait { WAIT_NOTHING, WAIT_PLANE, WAIT_STORE };
+
+/* What becomes of the SA when the wait is over. */
+enum sa_pending {
+    PENDING_NONE,
+    PENDING_AUTH,         /* IKE_AUTH with its first child */
+    PENDING_CHILD,        /* CREATE_CHILD_SA: new or rekeyed child */
+    PENDING_IKE_REKEY,
+    PENDING_RESTORE,
+};
+
+/* One cached message: its datagrams one behind the other, each with its 16-bit length in front. */
+struct sent_message {
+    struct blob datagrams;
+    uint32_t id;
+    bool valid;
+};
+
+struct sa_request { /* our own request that waits for its response; at most one (window 1) */
+    struct sent_message message;
+    uint8_t exchange;
+    bool is_delete;
+    uint32_t tries;
+    ns_t next_try;
+};
+
+struct ike_sa {
+    uint32_t slot;
+    uint8_t state;   /* enum sa_state */
+    uint8_t wait;    /* enum sa_wait */
+    uint8_t pending; /* enum sa_pending */
+    bool we_are_initiator; /* of this IKE SA: after a rekey that we started */
+    bool natt;             /* messages travel on 4500 behind the marker */
+    bool behind_nat;
+    bool fragmentation;
+    bool restored;
+    bool unsaved;
+    bool learn_id;      /* restored: the peer's next id is learned from the first authentic request */
+    bool record_exists; /* in the store under this slot's (shard, index) */
+    bool idle_asked;    /* the plane was asked when it last heard from the client */
+    bool initial_contact;
+    uint64_t spi_i, spi_r;
+    struct ike_suite suite;
+    struct ike_keys keys;
+    uint64_t iv_counter;   /* low 48 bits of the next IV */
+    uint32_t peer_next_id;
+    uint32_t our_next_id;
+    struct sent_message response; /* to peer_next_id - 1 */
+    struct sa_request request;
+    struct endpoint local, remote;
+    uint64_t wait_token, save_token;
+    uint32_t pending_child; /* child that the wait is about, SLOT_NONE */
+    uint32_t pending_sa;    /* the other IKE SA of a rekey, SLOT_NONE */
+    uint32_t half_open;     /* index of struct half_open, SLOT_NONE */
+    uint32_t reassembly;    /* index of struct reassembly, SLOT_NONE */
+    ns_t created, last_in, response_expires, expires, dpd_due, save_due;
+
+    /* The session: moves on to the next IKE SA at a rekey. */
+    uint64_t session_id;
+    ns_t established;
+    int64_t established_unix_s;
+    struct identity local_id, remote_id;
+    char connection[SA_NAME_BYTES];
+    char pool[SA_NAME_BYTES];
+    struct ip_addr addresses[ADDRESSES_PER_SESSION_MAX];
+    uint32_t num_addresses;
+    uint32_t children[CHILD_PER_SA_MAX]; /* slots */
+    uint32_t num_children;
+    uint32_t peer_prev, peer_next; /* sessions of one remote identity and connection */
+    uint64_t bytes_in, bytes_out;  /* of children that are gone */
+};
+
+enum child_state { CHILD_FREE, CHILD_INSTALLING, CHILD_INSTALLED, CHILD_REPLACED };
+
+struct ike_child {
+    uint32_t slot;
+    uint32_t sa; /* slot of the IKE SA */
+    uint8_t state;
+    bool outbound;
+    uint32_t spi_in, spi_out;
+    struct esp_suite suite;
+    struct esp_keys key_in, key_out;
+    struct ts_range ts_local[SELECTORS_PER_CHILD_MAX], ts_remote[SELECTORS_PER_CHILD_MAX];
+    uint32_t num_ts_local, num_ts_remote;
+    uint64_t sequence_out;   /* where the plane started */
+    uint64_t sequence_limit; /* reserved in the store */
+    uint64_t sequence_in;
+    uint32_t rekeys;         /* slot of the child that this one replaces, SLOT_NONE */
+    ns_t created;
+};
+
+/* What only a handshake needs. */
+struct half_open {
+    uint32_t sa; /* SLOT_NONE: free */
+    uint8_t nonce_i[IKE_NONCE_BYTES_MAX];
+    uint16_t nonce_i_len;
+    uint8_t nonce_r[IKE_NONCE_BYTES];
+    unsigned peer_hashes;
+    struct blob request, response; /* the IKE_SA_INIT messages, as signed (RFC 7296 2.15) */
+    uint64_t digest;               /* of request and source: finds retransmissions */
+};
+
+struct reassembly { /* RFC 7383 2.6; fragments are opened one by one, so only the peer's own ever get here */
+    uint32_t sa; /* SLOT_NONE: free */
+    uint32_t message_id;
+    bool response;
+    uint8_t inner_first;
+    uint16_t total;
+    uint32_t received; /* bit (number - 1) */
+    size_t bytes;
+    struct blob fragments[IKE_FRAGMENTS_MAX];
+};

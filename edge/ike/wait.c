@@ -1,0 +1,263 @@
+/* Effects in order. An answer that creates something leaves only when the data plane has it and the store has written it;
+ * when one of them fails, the answer changes and nothing is left behind. */
+#include "edge/ike/internal.h"
+
+#define SAVE_AGAIN_NS (30 * NS_PER_S)
+#define REKEYED_LINGER_NS (60 * NS_PER_S) /* the client deletes the old IKE SA long before */
+
+static struct ike_host *host_of(struct ike *ike)
+{
+    return &ike->config.host;
+}
+
+void wait_store(struct ike *ike, struct ike_sa *sa)
+{
+    struct ike_host *host = host_of(ike);
+    bool rekey = sa->pending == PENDING_IKE_REKEY;
+    const struct ike_sa *subject = rekey ? &ike->sa[sa->pending_sa] : sa;
+    sa->wait = WAIT_STORE;
+    sa->wait_token = sa_token(ike, sa);
+    host->record_put(host->context, subject, rekey ? sa->slot : SLOT_NONE, sa->wait_token);
+}
+
+void wait_begin(struct ike *ike, struct ike_sa *sa, enum sa_pending pending)
+{
+    sa->pending = pending;
+    if (sa->pending_child == SLOT_NONE || pending == PENDING_RESTORE) {
+        wait_store(ike, sa);
+        return;
+    }
+    sa->wait = WAIT_PLANE;
+    sa->wait_token = sa_token(ike, sa);
+    host_of(ike)->child_install(host_of(ike)->context, sa, &ike->child[sa->pending_child], sa->wait_token);
+}
+
+static void session_begin(struct ike *ike, struct ike_sa *sa)
+{
+    const struct policy_timers *timers = &ike->policy->timers;
+    sa->state = SA_ESTABLISHED;
+    sa->expires = ike->time.now + timers->ike_lifetime;
+    sa->dpd_due = timers->dpd_idle == 0 ? NS_NEVER : ike->time.now + timers->dpd_idle;
+    sa->last_in = ike->time.now;
+}
+
+/* RFC 7296 2.4: the client says that it has no other session; those that it had under this identity are stale. */
+static void close_older_sessions(struct ike *ike, const struct ike_sa *sa)
+{
+    uint32_t slot = sa_first_of_peer(ike, &sa->remote_id, sa->connection);
+    for (uint32_t closed = 0; slot != SLOT_NONE && closed < DISCONNECTS_PER_STEP;) {
+        struct ike_sa *other = &ike->sa[slot];
+        slot = other->peer_next;
+        if (other != sa && other->state == SA_ESTABLISHED && other->wait == WAIT_NOTHING &&
+            identity_equal(&other->remote_id, &sa->remote_id)) {
+            sa_close(ike, other, CAUSE_REPLACED, true);
+            closed++;
+        }
+    }
+}
+
+static void finish_auth(struct ike *ike, struct ike_sa *sa)
+{
+    half_open_free(ike, sa);
+    session_begin(ike, sa);
+    sa->established = ike->time.now;
+    ike->counters.sessions++;
+    ike->counters.handshakes_ok++;
+    sa_send(ike, sa, &sa->response);
+    host_of(ike)->news(host_of(ike)->context, NEWS_SESSION_UP, sa, NULL, CAUSE_NONE, NULL);
+    if (sa->initial_contact) {
+        close_older_sessions(ike, sa);
+    }
+}
+
+static void finish_child(struct ike *ike, struct ike_sa *sa, struct ike_child *child)
+{
+    if (child->rekeys != SLOT_NONE) {
+        ike->child[child->rekeys].state = CHILD_REPLACED;
+        ike->counters.child_rekeys++;
+    }
+    sa_send(ike, sa, &sa->response);
+    host_of(ike)->news(host_of(ike)->context, NEWS_CHILD_UP, sa, child, CAUSE_NONE, NULL);
+}
+
+/* The session moves to the new IKE SA; the old one stays only to be deleted by the client (RFC 7296 2.8). */
+static void finish_ike_rekey(struct ike *ike, struct ike_sa *old)
+{
+    struct ike_sa *new = &ike->sa[old->pending_sa];
+    old->pending_sa = SLOT_NONE;
+    sa_unlink_peer(ike, old);
+    old->connection[0] = '\0';
+    for (uint32_t i = 0; i < new->num_children; i++) {
+        ike->child[new->children[i]].sa = new->slot;
+    }
+    old->num_children = old->num_addresses = 0;
+    old->record_exists = false;
+    new->unsaved = old->unsaved;
+    old->unsaved = false;
+    sa_link_peer(ike, new);
+    session_begin(ike, new);
+    old->state = SA_REKEYED;
+    old->dpd_due = old->save_due = NS_NEVER;
+    old->expires = ike->time.now + REKEYED_LINGER_NS;
+    ike->counters.ike_rekeys++;
+    sa_send(ike, old, &old->response);
+    host_of(ike)->news(host_of(ike)->context, NEWS_IKE_REKEYED, new, NULL, CAUSE_NONE, NULL);
+    sa_schedule(ike, new);
+}
+
+static void finish_restore(struct ike *ike, struct ike_sa *sa)
+{
+    session_begin(ike, sa);
+    ike->counters.restored++;
+    for (uint32_t i = 0; i < sa->num_children; i++) {
+        struct ike_child *child = &ike->child[sa->children[i]];
+        host_of(ike)->child_install(host_of(ike)->context, sa, child, sa_token(ike, sa));
+    }
+    host_of(ike)->news(host_of(ike)->context, NEWS_SESSION_RESTORED, sa, NULL, CAUSE_NONE, NULL);
+}
+
+static void wait_finish(struct ike *ike, struct ike_sa *sa)
+{
+    enum sa_pending pending = sa->pending;
+    uint32_t child = sa->pending_child;
+    sa->wait = WAIT_NOTHING;
+    sa->pending = PENDING_NONE;
+    sa->pending_child = SLOT_NONE;
+    switch (pending) {
+    case PENDING_AUTH:
+        finish_auth(ike, sa);
+        break;
+    case PENDING_CHILD:
+        finish_child(ike, sa, &ike->child[child]);
+        break;
+    case PENDING_IKE_REKEY:
+        finish_ike_rekey(ike, sa);
+        break;
+    case PENDING_RESTORE:
+        finish_restore(ike, sa);
+        break;
+    case PENDING_NONE:
+        break;
+    }
+    sa_schedule(ike, sa);
+}
+
+void pending_sa_free(struct ike *ike, struct ike_sa *sa)
+{
+    if (sa->pending_sa == SLOT_NONE) {
+        return;
+    }
+    struct ike_sa *new = &ike->sa[sa->pending_sa];
+    new->num_children = new->num_addresses = 0; /* still the old IKE SA's */
+    new->connection[0] = '\0';
+    sa_free(ike, new);
+    sa->pending_sa = SLOT_NONE;
+}
+
+/* Undoes what the request would have created and answers that it may be tried again. */
+static void wait_failed(struct ike *ike, struct ike_sa *sa, enum cause cause)
+{
+    enum sa_pending pending = sa->pending;
+    uint8_t exchange = pending == PENDING_AUTH ? IKE_AUTH : CREATE_CHILD_SA;
+    sa->wait = WAIT_NOTHING;
+    sa->pending = PENDING_NONE;
+    if (sa->pending_child != SLOT_NONE) {
+        struct ike_child *child = &ike->child[sa->pending_child];
+        sa->pending_child = SLOT_NONE;
+        child->rekeys = SLOT_NONE;
+        child_close(ike, child, CAUSE_NONE);
+    }
+    pending_sa_free(ike, sa);
+    sa->peer_next_id--; /* the answer under this id never left */
+    sa_respond_notify(ike, sa, exchange, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
+    if (pending == PENDING_AUTH) {
+        ike->counters.handshakes[cause]++;
+        host_of(ike)->news(host_of(ike)->context, NEWS_LOGIN_FAILED, sa, NULL, cause, NULL);
+        sa_close(ike, sa, cause, true);
+    }
+    sa_schedule(ike, sa);
+}
+
+void ike_plane_done(struct ike *ike, struct ike_time time, uint64_t token, uint32_t child, bool ok)
+{
+    ike->time = time;
+    struct ike_sa *sa = &ike->sa[(uint32_t)token];
+    if (child >= slab_capacity(&ike->children) || !slab_is_used(&ike->children, child)) {
+        return;
+    }
+    if (ok) {
+        ike->child[child].state = ike->child[child].state == CHILD_INSTALLING ? CHILD_INSTALLED : ike->child[child].state;
+    }
+    if (sa->wait == WAIT_PLANE && sa->wait_token == token) {
+        if (ok) {
+            wait_store(ike, sa);
+        } else {
+            wait_failed(ike, sa, CAUSE_PLANE);
+        }
+    } else if (!ok) {
+        child_close(ike, &ike->child[child], CAUSE_PLANE); /* of a restored session */
+    }
+}
+
+void sa_save(struct ike *ike, struct ike_sa *sa)
+{
+    sa->save_token = sa_token(ike, sa);
+    host_of(ike)->record_put(host_of(ike)->context, sa, SLOT_NONE, sa->save_token);
+}
+
+static void sa_saved(struct ike *ike, struct ike_sa *sa, bool ok)
+{
+    struct ike_host *host = host_of(ike);
+    if (ok) {
+        sa->record_exists = true;
+        sa->save_due = NS_NEVER;
+        if (sa->unsaved) {
+            sa->unsaved = false;
+            ike->counters.unsaved--;
+            host->news(host->context, NEWS_STORE_RECOVERED, sa, NULL, CAUSE_NONE, NULL);
+        }
+        return;
+    }
+    ike->counters.store_failures++;
+    sa->save_due = ike->time.now + SAVE_AGAIN_NS;
+    if (!sa->unsaved) {
+        sa->unsaved = true;
+        ike->counters.unsaved++;
+        host->news(host->context, NEWS_STORE_FAILED, sa, NULL, CAUSE_STORE, NULL);
+    }
+}
+
+/* The new IKE SA of a rekey carries the record; any other wait is about the SA itself. */
+static struct ike_sa *wait_subject(struct ike *ike, struct ike_sa *sa)
+{
+    return sa->pending == PENDING_IKE_REKEY ? &ike->sa[sa->pending_sa] : sa;
+}
+
+void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum ike_store_result result)
+{
+    ike->time = time;
+    uint32_t slot = (uint32_t)token;
+    struct ike_sa *sa = &ike->sa[slot];
+    bool waits = sa->wait == WAIT_STORE && sa->wait_token == token;
+    if (slot >= slab_capacity(&ike->sas) || !slab_is_used(&ike->sas, slot) || (!waits && sa->save_token != token)) {
+        return;
+    }
+    if (result == IKE_STORE_FENCED) {
+        /* Another owner has this shard: what we hold is a copy, and the session is not ended by dropping it. */
+        sa_close(ike, sa, CAUSE_NOT_OURS, false);
+        return;
+    }
+    bool ok = result == IKE_STORE_OK;
+    bool required = ike->policy->store_failure == POLICY_STORE_REFUSE && sa->pending != PENDING_RESTORE;
+    if (waits && !ok && required) {
+        ike->counters.store_failures++;
+        wait_failed(ike, sa, CAUSE_STORE);
+        return;
+    }
+    struct ike_sa *subject = waits ? wait_subject(ike, sa) : sa;
+    sa_saved(ike, subject, ok);
+    if (waits) {
+        wait_finish(ike, sa);
+    }
+    sa_schedule(ike, subject);
+}
