@@ -143,19 +143,78 @@ Test(samples, every_truncated_list_has_a_cause)
     }
 }
 
-/* With WIRE_SEEDS naming a folder, the samples are written there: the seeds of
- * tests/fuzz/corpus/fuzz_message. */
+/* One lie each, as whole messages: the bad-input classes that the wire layer can see. */
+static const struct {
+    const char *name;
+    uint8_t first;
+    const char *chain;
+    enum cause cause;
+} lies[] = {
+    {"bad-chain-loop", PAYLOAD_NONCE, "28 00 0004 28 00 0000", CAUSE_PAYLOAD_LENGTH},
+    {"bad-chain-64k", PAYLOAD_NONCE, "00 00 ffff 4e*16", CAUSE_PAYLOAD_LENGTH},
+    {"bad-chain-rest", PAYLOAD_NONCE, "00 00 0014 4e*16 00", CAUSE_PAYLOAD_LENGTH},
+    {"bad-chain-after-sk", PAYLOAD_SK, "29 00 0008 ee*4 00 00 0004", CAUSE_PAYLOAD_LENGTH},
+    {"bad-sa-count", PAYLOAD_SA, "00 00 0014 00 00 0010 01 01 00 ff 00 00 0008 01 00 001c", CAUSE_SA_SYNTAX},
+    {"bad-sa-spi", PAYLOAD_SA, "00 00 0018 00 00 0014 01 03 ff 01 c1c2c3c4 00 00 0008 01 00 001c",
+     CAUSE_SA_SYNTAX},
+    {"bad-sa-spi-size", PAYLOAD_SA, "00 00 0016 00 00 0012 01 03 02 01 c1c2 00 00 0008 01 00 001c",
+     CAUSE_SA_SPI_SIZE},
+    {"bad-sa-tlv", PAYLOAD_SA, "00 00 0018 00 00 0014 01 01 00 01 00 00 000c 01 00 001c 0001 ffff",
+     CAUSE_SA_SYNTAX},
+    {"bad-ts-count", PAYLOAD_TSI, "00 00 0018 ff 000000 07 00 0010 0000 ffff 0a*4 0b*4", CAUSE_TS_SYNTAX},
+    {"bad-ts-order", PAYLOAD_TSI, "00 00 0018 01 000000 07 00 0010 0000 ffff 0b*4 0a*4", CAUSE_TS_SYNTAX},
+    {"bad-ts-length", PAYLOAD_TSR, "00 00 0018 01 000000 08 00 0010 0000 ffff 0a*4 0b*4", CAUSE_TS_SYNTAX},
+    {"bad-id-empty", PAYLOAD_IDI, "00 00 0008 02 000000", CAUSE_ID_SYNTAX},
+    {"bad-cp-length", PAYLOAD_CP, "00 00 0010 01 000000 0001 ffff 0a000001", CAUSE_CP_SYNTAX},
+    {"bad-notify-spi", PAYLOAD_NOTIFY, "00 00 000c 03 ff 4009 c1c2c3c4", CAUSE_NOTIFY_SYNTAX},
+    {"bad-rekey-protocol", PAYLOAD_NOTIFY, "00 00 000c 01 04 4009 c1c2c3c4", CAUSE_NOTIFY_SYNTAX},
+    {"bad-delete-count", PAYLOAD_DELETE, "00 00 000c 03 04 4000 c1c2c3c4", CAUSE_DELETE_SYNTAX},
+    {"bad-nonce-15", PAYLOAD_NONCE, "00 00 0013 4e*15", CAUSE_NONCE_SIZE},
+    {"bad-cookie-65", PAYLOAD_NOTIFY, "00 00 0049 00 00 4006 c0*65", CAUSE_NOTIFY_SYNTAX},
+    {"bad-eap-length", PAYLOAD_EAP, "00 00 0009 02 01 ffff 01", CAUSE_EAP_SYNTAX},
+    {"bad-twice", PAYLOAD_NONCE, "28 00 0014 4e*16 00 00 0014 4f*16", CAUSE_PAYLOAD_TWICE},
+};
+
+static void lie_write(size_t i, struct raw *ret_raw)
+{
+    sample_write(sample_named("dpd"), ret_raw);
+    ret_raw->bytes[16] = lies[i].first;
+    raw_hex(ret_raw, lies[i].chain);
+    be32_store(ret_raw->bytes + 24, (uint32_t)ret_raw->len);
+}
+
+Test(samples, every_lie_has_its_cause)
+{
+    for (size_t i = 0; i < HF_COUNT(lies); i++) {
+        static struct raw raw;
+        static struct parsed parsed;
+        lie_write(i, &raw);
+        enum cause cause = parse(raw_span(&raw), &parsed);
+        cr_expect_eq(cause, lies[i].cause, "%s: %d", lies[i].name, cause);
+    }
+}
+
+static void seed_write(const char *folder, const char *name, const struct raw *raw)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    cr_assert_not_null(file, "%s", path);
+    cr_assert_eq(fwrite(raw->bytes, 1, raw->len, file), raw->len);
+    cr_assert_eq(fclose(file), 0);
+}
+
+/* With WIRE_SEEDS naming a folder, all these are written there: the seeds of tests/fuzz/corpus/message. */
 Test(samples, become_fuzzing_seeds_on_demand)
 {
+    static struct raw raw;
     const char *folder = getenv("WIRE_SEEDS");
     for (size_t i = 0; folder != NULL && i < num_samples; i++) {
-        static struct raw raw;
-        char path[512];
         sample_write(&samples[i], &raw);
-        snprintf(path, sizeof(path), "%s/%s", folder, samples[i].name);
-        FILE *file = fopen(path, "wb");
-        cr_assert_not_null(file, "%s", path);
-        cr_assert_eq(fwrite(raw.bytes, 1, raw.len, file), raw.len);
-        cr_assert_eq(fclose(file), 0);
+        seed_write(folder, samples[i].name, &raw);
+    }
+    for (size_t i = 0; folder != NULL && i < HF_COUNT(lies); i++) {
+        lie_write(i, &raw);
+        seed_write(folder, lies[i].name, &raw);
     }
 }
