@@ -53,7 +53,8 @@ bool blob_put(struct blobs *blobs, struct span bytes, struct blob *ret_blob)
         uint32_t block = blobs->free_first;
         blobs->free_first = block_next(blobs, block);
         blobs->free_count--;
-        memcpy(block_at(blobs, block) + 4, bytes.data + done, HF_MIN(bytes.len - done, (size_t)BLOB_BLOCK_PAYLOAD));
+        size_t part = HF_MIN(bytes.len - done, (size_t)BLOB_BLOCK_PAYLOAD);
+        memcpy(block_at(blobs, block) + 4, bytes.data + done, part);
         block_link(blobs, block, BLOB_NONE);
         if (last == BLOB_NONE) {
             ret_blob->first = block;
@@ -70,7 +71,8 @@ void blob_get(const struct blobs *blobs, struct blob blob, uint8_t *ret_bytes, s
     hf_assert(cap >= blob.len);
     uint32_t block = blob.first;
     for (size_t done = 0; done < blob.len; done += BLOB_BLOCK_PAYLOAD) {
-        memcpy(ret_bytes + done, block_at(blobs, block) + 4, HF_MIN(blob.len - done, (size_t)BLOB_BLOCK_PAYLOAD));
+        size_t part = HF_MIN(blob.len - done, (size_t)BLOB_BLOCK_PAYLOAD);
+        memcpy(ret_bytes + done, block_at(blobs, block) + 4, part);
         block = block_next(blobs, block);
     }
 }

@@ -1,5 +1,5 @@
-/* Byte strings of any length in a fixed number of fixed blocks: cached responses, first messages, fragments. Memory that
- * idle sessions hold is then what they need, not the largest message there could be. */
+/* Byte strings of any length in a fixed number of fixed blocks: cached responses, first messages, fragments.
+ * Memory that idle sessions hold is then what they need, not the largest message there could be. */
 #pragma once
 
 #include "edge/base/span.h"
@@ -25,7 +25,8 @@ struct blobs {
 size_t blobs_bytes(uint32_t capacity_blocks);
 /* `memory` (aligned to 8) belongs to the caller and outlives the store. */
 void blobs_init(struct blobs *blobs, void *memory, uint32_t capacity_blocks);
-/* Copies `bytes` in; false (and nothing taken) when there are too few free blocks. An empty span is an empty blob. */
+/* Copies `bytes` in; false (and nothing taken) when there are too few free blocks. An empty span is an empty
+ * blob. */
 HF_MUST bool blob_put(struct blobs *blobs, struct span bytes, struct blob *ret_blob);
 /* Copies a blob out; `cap` must be at least blob.len. */
 void blob_get(const struct blobs *blobs, struct blob blob, uint8_t *ret_bytes, size_t cap);

@@ -39,7 +39,7 @@ enum {
     SHARD_BITS_MIN = 4,
     SHARD_BITS_MAX = 14,
 
-    EFFECTS_MAX = 64,          /* one core_step */
+    EFFECTS_MAX = 64,         /* one core_step */
     EFFECT_BYTES_MAX = 98304, /* what one step's effects carry: a fragmented message, its copy, a record */
-    RECORD_BYTES_MAX = 6144,   /* a session's record, sealed */
+    RECORD_BYTES_MAX = 6144,  /* a session's record, sealed */
 };

@@ -20,9 +20,9 @@ static const struct {
     {"2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"},    /* 4.2.3: the first of equals */
     {"0:0:1:0:0:1:0:0", "::1:0:0:1:0:0"},
     {"1:0:0:0:0:0:0:0", "1::"},
-    {"::1:2", "::1:2"},                   /* not the deprecated IPv4-compatible form */
+    {"::1:2", "::1:2"}, /* not the deprecated IPv4-compatible form */
     {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
-    {"::ffff:192.0.2.1", "192.0.2.1"},    /* one form for one address */
+    {"::ffff:192.0.2.1", "192.0.2.1"}, /* one form for one address */
     {"::fffe:192.0.2.1", "::fffe:c000:201"},
     {"64:ff9b::192.0.2.1", "64:ff9b::c000:201"},
     {"1:2:3:4:5:6:7.8.9.10", "1:2:3:4:5:6:708:90a"},
@@ -128,6 +128,7 @@ static const struct {
     {"10.0.0.0", UINT64_C(1) << 32, "10.0.0.0"},
     {"2001:db8::ffff:ffff:ffff:ffff", 1, "2001:db8:0:1::"},
     {"2001:db8::1", UINT64_MAX, "2001:db8:0:1::"},
+    {"2001:db8::", UINT64_MAX, "2001:db8::ffff:ffff:ffff:ffff"},
     {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 1, "::"},
 };
 
@@ -234,14 +235,10 @@ Test(addr, prefix_overlaps)
         const char *a, *b;
         bool expected;
     } rows[] = {
-        {"10.0.0.0/8", "10.0.0.0/8", true},
-        {"10.0.0.0/8", "10.1.0.0/16", true},
-        {"10.0.0.0/9", "10.128.0.0/9", false},
-        {"10.0.0.0/8", "11.0.0.0/8", false},
-        {"0.0.0.0/0", "192.0.2.1", true},
-        {"0.0.0.0/0", "::/0", false},
-        {"::/0", "2001:db8::/32", true},
-        {"2001:db8::/64", "2001:db8:0:1::/64", false},
+        {"10.0.0.0/8", "10.0.0.0/8", true},    {"10.0.0.0/8", "10.1.0.0/16", true},
+        {"10.0.0.0/9", "10.128.0.0/9", false}, {"10.0.0.0/8", "11.0.0.0/8", false},
+        {"0.0.0.0/0", "192.0.2.1", true},      {"0.0.0.0/0", "::/0", false},
+        {"::/0", "2001:db8::/32", true},       {"2001:db8::/64", "2001:db8:0:1::/64", false},
         {"192.0.2.1", "192.0.2.1", true},
     };
     for (size_t i = 0; i < HF_COUNT(rows); i++) {

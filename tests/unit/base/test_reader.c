@@ -28,11 +28,21 @@ Test(reader, failure_sticks)
         uint8_t copy[3] = {0xff, 0xff, 0xff};
         uint64_t value = 0;
         switch (i) {
-        case 0: value = reader_u8(&r); break;
-        case 1: value = reader_u16(&r); break;
-        case 2: value = reader_u32(&r); break;
-        case 3: value = reader_u64(&r); break;
-        default: reader_copy(&r, copy, 3); value = copy[0] | copy[1] | copy[2];
+        case 0:
+            value = reader_u8(&r);
+            break;
+        case 1:
+            value = reader_u16(&r);
+            break;
+        case 2:
+            value = reader_u32(&r);
+            break;
+        case 3:
+            value = reader_u64(&r);
+            break;
+        default:
+            reader_copy(&r, copy, 3);
+            value = copy[0] | copy[1] | copy[2];
         }
         cr_assert_eq(value, 0);
         cr_assert(r.failed && !reader_done(&r));

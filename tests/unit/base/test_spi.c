@@ -109,6 +109,8 @@ Test(spi, refusals)
     }
     uint64_t ike = hf_ike_spi_encode(&config, &spi);
     uint32_t esp = hf_esp_spi_encode(&config, &spi);
+    config.epochs[0] = config.epochs[1]; /* keys make no epoch 0 */
+    cr_assert_eq(hf_ike_spi_encode(&config, &unfit[0]), 0);
     cr_assert(!hf_ike_spi_decode(&config, 0, &ret) && !hf_esp_spi_decode(&config, 0, &ret));
     cr_assert(!hf_ike_spi_decode(&config, UINT64_MAX >> 2, &ret));
     cr_assert(!hf_esp_spi_decode(&config, UINT32_MAX >> 2, &ret));

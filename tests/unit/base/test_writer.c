@@ -28,11 +28,20 @@ Test(writer, overflow_sticks)
         struct writer w = writer_of(memory, 4 + widths[i] - 1);
         writer_u32(&w, 0);
         switch (i) {
-        case 0: writer_u8(&w, 0); break;
-        case 1: writer_u16(&w, 0); break;
-        case 2: writer_u32(&w, 0); break;
-        case 3: writer_u64(&w, 0); break;
-        default: writer_bytes(&w, "\0\0", 3);
+        case 0:
+            writer_u8(&w, 0);
+            break;
+        case 1:
+            writer_u16(&w, 0);
+            break;
+        case 2:
+            writer_u32(&w, 0);
+            break;
+        case 3:
+            writer_u64(&w, 0);
+            break;
+        default:
+            writer_bytes(&w, "\0\0", 3);
         }
         cr_assert(w.overflow);
         cr_assert_null(writer_room(&w, 0));
