@@ -45,7 +45,7 @@ Test(blob, like_the_model)
     for (int step = 0; step < 5000; step++) {
         uint64_t random = random_next(&seed);
         size_t len = random & 1 ? edges[(random >> 8) % HF_COUNT(edges)] : (random >> 8) % (LEN_MAX + 1);
-        int i = (int)(random >> 32) % HELD;
+        uint32_t i = (uint32_t)(random >> 32) % HELD;
         used -= blocks_of(held[i].len);
         blob_free(&blobs, &held[i]);
         cr_assert(held[i].first == BLOB_NONE && held[i].len == 0);
