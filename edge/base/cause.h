@@ -76,7 +76,7 @@
     X(CERT_USAGE, "cert_usage", "certificate not meant for this use")                                        \
     X(CERT_ID, "cert_id", "identity is not in the certificate")                                              \
     X(CRL_MISSING, "crl_missing", "no valid CRL and policy demands one")                                     \
-    X(CP_MISSING, "cp_missing", "client asked for no address")                                                        \
+    X(CP_MISSING, "cp_missing", "client asked for no address")                                               \
     X(ADDRESS_FULL, "address_full", "address pool exhausted")                                                \
     X(TS_NONE, "ts_none", "no common traffic selectors")                                                     \
     X(CHILD_LIMIT, "child_limit", "too many child SAs")                                                      \
@@ -86,7 +86,7 @@
     X(RECORD, "record", "stored record cannot be used")                                                      \
     /* why a session ended */                                                                                \
     X(PEER_DELETE, "peer_delete", "client ended the session")                                                \
-    X(PEER_REFUSED, "peer_refused", "client did not accept our authentication")                                       \
+    X(PEER_REFUSED, "peer_refused", "client did not accept our authentication")                              \
     X(PEER_DEAD, "peer_dead", "client stopped answering")                                                    \
     X(REPLACED, "replaced", "replaced by a new session (INITIAL_CONTACT)")                                   \
     X(REKEYED, "rekeyed", "replaced by a rekeyed SA")                                                        \
