@@ -75,3 +75,4 @@ foreach(source IN LISTS fuzz_sources)
 endforeach()
 
 add_test(NAME tidy COMMAND ${CMAKE_SOURCE_DIR}/tools/tidy --build ${CMAKE_BINARY_DIR})
+add_test(NAME tidy_finds COMMAND ${CMAKE_SOURCE_DIR}/tests/tidy/test_tidy.py)
