@@ -13,8 +13,10 @@ edge/io      adapter  base         -
 edge/plane   adapter  base,edge/io/one.h  -
 """
 CLEAN = {
-    "edge/base/a.h": "#pragma once\n\n#include <stdint.h>\n\nint a_of(const char *a); /* sprintf( is a word */\n",
-    "edge/base/a.c": '#include "edge/base/a.h"\n\nint a_of(const char *a)\n{\n    return a[0] == \'{\';\n}\n',
+    "edge/base/a.h":
+        "#pragma once\n\n#include <stdint.h>\n\nint a_of(const char *a); /* sprintf( is a word */\n",
+    "edge/base/a.c":
+        '#include "edge/base/a.h"\n\nint a_of(const char *a)\n{\n    return a[0] == \'{\';\n}\n',
     "edge/io/one.h": '#pragma once\n\n#include "edge/base/a.h"\n',
     "edge/io/io.h": "#pragma once\n\n#include <stdio.h>\n",
     "edge/plane/plane.c": '#include "edge/io/one.h"\n',
