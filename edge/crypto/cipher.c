@@ -22,36 +22,31 @@ static const EVP_AEAD *aead_of(uint16_t encr, uint16_t encr_bits)
     }
 }
 
-static bool hash_of_integ(uint16_t integ, enum hmac_hash *ret_hash)
+/* 0 for an unknown algorithm. */
+static enum ike_hash hash_of_integ(uint16_t integ)
 {
     switch (integ) {
     case INTEG_HMAC_SHA1_96:
-        *ret_hash = HMAC_SHA1;
-        return true;
+        return HASH_SHA1;
     case INTEG_HMAC_SHA2_256_128:
-        *ret_hash = HMAC_SHA256;
-        return true;
+        return HASH_SHA2_256;
     case INTEG_HMAC_SHA2_384_192:
-        *ret_hash = HMAC_SHA384;
-        return true;
+        return HASH_SHA2_384;
     case INTEG_HMAC_SHA2_512_256:
-        *ret_hash = HMAC_SHA512;
-        return true;
+        return HASH_SHA2_512;
     default:
-        return false;
+        return 0;
     }
 }
 
 static bool cbc_init(struct cipher *cipher, uint16_t encr_bits, uint16_t integ, const uint8_t *encr_key,
                      const uint8_t *integ_key)
 {
-    enum hmac_hash hash;
-
-    if (!hash_of_integ(integ, &hash) || AES_set_encrypt_key(encr_key, encr_bits, &cipher->cbc.encrypt) != 0 ||
+    if (hash_of_integ(integ) == 0 || AES_set_encrypt_key(encr_key, encr_bits, &cipher->cbc.encrypt) != 0 ||
         AES_set_decrypt_key(encr_key, encr_bits, &cipher->cbc.decrypt) != 0) {
         return false;
     }
-    hmac_key_init(&cipher->cbc.integ, hash, span_of(integ_key, integ_key_bytes(integ)));
+    hmac_key_init(&cipher->cbc.integ, hash_of_integ(integ), span_of(integ_key, integ_key_bytes(integ)));
     cipher->icv_len = (uint8_t)integ_icv_bytes(integ);
     return true;
 }
@@ -102,7 +97,7 @@ static void nonce_build(const struct cipher *cipher, const uint8_t iv[8], uint8_
 }
 
 static void cbc_icv(const struct cipher *cipher, const struct cipher_aad *aad, struct span iv_and_text,
-                    uint8_t ret_mac[HMAC_BYTES_MAX])
+                    uint8_t ret_mac[HASH_BYTES_MAX])
 {
     struct hmac hmac;
 
@@ -117,7 +112,7 @@ static void cbc_seal(const struct cipher *cipher, const struct cipher_aad *aad, 
                      size_t plain_len)
 {
     uint8_t block[AES_BLOCK_SIZE] = {0};
-    uint8_t mac[HMAC_BYTES_MAX];
+    uint8_t mac[HASH_BYTES_MAX];
 
     /* CBC needs an IV that nobody can predict: a number that is new, encrypted under the key, is both (SP
      * 800-38A C). */
@@ -154,7 +149,7 @@ bool cipher_seal(const struct cipher *cipher, const struct cipher_aad *aad, uint
 static bool cbc_open(const struct cipher *cipher, const struct cipher_aad *aad, struct span body,
                      uint8_t *ret_plain)
 {
-    uint8_t mac[HMAC_BYTES_MAX];
+    uint8_t mac[HASH_BYTES_MAX];
     uint8_t iv[AES_BLOCK_SIZE];
     size_t mac_at = body.len - cipher->icv_len;
 

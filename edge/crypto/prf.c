@@ -3,43 +3,35 @@
 #include "edge/base/secret.h"
 #include "edge/crypto/hmac.h"
 
-_Static_assert(PRF_BYTES_MAX >= HMAC_BYTES_MAX, "a PRF's output fits");
+_Static_assert(PRF_BYTES_MAX >= HASH_BYTES_MAX, "a PRF's output fits");
 
-static bool hash_of_prf(uint16_t prf, enum hmac_hash *ret_hash)
+/* 0 for an unknown PRF. */
+static enum ike_hash hash_of_prf(uint16_t prf)
 {
     switch (prf) {
     case PRF_HMAC_SHA1:
-        *ret_hash = HMAC_SHA1;
-        return true;
+        return HASH_SHA1;
     case PRF_HMAC_SHA2_256:
-        *ret_hash = HMAC_SHA256;
-        return true;
+        return HASH_SHA2_256;
     case PRF_HMAC_SHA2_384:
-        *ret_hash = HMAC_SHA384;
-        return true;
+        return HASH_SHA2_384;
     case PRF_HMAC_SHA2_512:
-        *ret_hash = HMAC_SHA512;
-        return true;
+        return HASH_SHA2_512;
     default:
-        return false;
+        return 0;
     }
 }
 
 size_t prf_bytes(uint16_t prf)
 {
-    enum hmac_hash hash;
-
-    return hash_of_prf(prf, &hash) ? hmac_bytes(hash) : 0;
+    return hash_bytes(hash_of_prf(prf));
 }
 
 /* A PRF that was never negotiable is a programmer's error. */
 static void prf_key_init(struct hmac_key *ret_key, uint16_t prf, struct span key)
 {
-    enum hmac_hash hash = HMAC_SHA1;
-    bool known = hash_of_prf(prf, &hash);
-
-    hf_assert(known);
-    hmac_key_init(ret_key, hash, key);
+    hf_assert(prf_bytes(prf) > 0);
+    hmac_key_init(ret_key, hash_of_prf(prf), key);
 }
 
 static void hmac_add_parts(struct hmac *hmac, const struct span *parts, size_t num_parts)
@@ -88,26 +80,10 @@ void prf_plus(uint16_t prf, struct span key, const struct span *parts, size_t nu
 
 void hash_sha1(const struct span *parts, size_t num_parts, uint8_t ret_digest[20])
 {
-    SHA_CTX state;
-
-    SHA1_Init(&state);
-    for (size_t i = 0; i < num_parts; i++) {
-        if (parts[i].len > 0) {
-            SHA1_Update(&state, parts[i].data, parts[i].len);
-        }
-    }
-    SHA1_Final(ret_digest, &state);
+    (void)hash_parts(HASH_SHA1, parts, num_parts, ret_digest);
 }
 
 void hash_sha256(const struct span *parts, size_t num_parts, uint8_t ret_digest[32])
 {
-    SHA256_CTX state;
-
-    SHA256_Init(&state);
-    for (size_t i = 0; i < num_parts; i++) {
-        if (parts[i].len > 0) {
-            SHA256_Update(&state, parts[i].data, parts[i].len);
-        }
-    }
-    SHA256_Final(ret_digest, &state);
+    (void)hash_parts(HASH_SHA2_256, parts, num_parts, ret_digest);
 }
