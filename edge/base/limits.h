@@ -41,5 +41,5 @@ enum {
 
     EFFECTS_MAX = 64,         /* one core_step */
     EFFECT_BYTES_MAX = 98304, /* what one step's effects carry: a fragmented message, its copy, a record */
-    RECORD_BYTES_MAX = 6144,  /* a session's record, sealed */
+    RECORD_BYTES_MAX = 12288,  /* a session's record, sealed */
 };

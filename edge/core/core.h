@@ -1,5 +1,6 @@
-/* One worker's engine: an event goes in with its time, ordered effects come out. No system call, no clock, no allocation
- * after core_init(). The daemon, the simulator and the fuzzers are three hosts of the same core. */
+/* One worker's engine: an event goes in with its time, ordered effects come out. No system call, no clock, no
+ * allocation after core_init(). The daemon, the simulator and the fuzzers are three hosts of the same core.
+ */
 #pragma once
 
 #include "ebpf/shared.h"
@@ -11,15 +12,15 @@
 #include "edge/ike/policy.h"
 
 enum event_type {
-    EVENT_START,        /* first event: claim shards, read the store back */
-    EVENT_DATAGRAM,     /* an IKE message; on 4500 without its non-ESP marker */
-    EVENT_TIMER,        /* core_deadline() has come */
+    EVENT_START,    /* first event: claim shards, read the store back */
+    EVENT_DATAGRAM, /* an IKE message; on 4500 without its non-ESP marker */
+    EVENT_TIMER,    /* core_deadline() has come */
     EVENT_STORE_DONE,
     EVENT_STORE_RECORD,
     EVENT_PLANE_DONE,
-    EVENT_PLANE,        /* news from the data plane */
-    EVENT_COMMAND,      /* an operator's */
-    EVENT_POLICY,       /* reload: a new policy and memory for its pools */
+    EVENT_PLANE,   /* news from the data plane */
+    EVENT_COMMAND, /* an operator's */
+    EVENT_POLICY,  /* reload: a new policy and memory for its pools */
 };
 
 struct event_datagram {
@@ -70,30 +71,30 @@ enum audit_type {
     AUDIT_SESSION_RESTORED, /* read back from the store */
     AUDIT_RESTORE_FAILED,
     AUDIT_IKE_REKEYED,
-    AUDIT_CHILD_UP,         /* an additional or rekeyed child */
+    AUDIT_CHILD_UP, /* an additional or rekeyed child */
     AUDIT_CHILD_DOWN,
-    AUDIT_CHILD_FAILED,     /* refused; the IKE SA goes on, with what it has */
-    AUDIT_STORE_FAILED,     /* a write failed; the session goes on, but would not survive a restart */
+    AUDIT_CHILD_FAILED, /* refused; the IKE SA goes on, with what it has */
+    AUDIT_STORE_FAILED, /* a write failed; the session goes on, but would not survive a restart */
     AUDIT_STORE_RECOVERED,
-    AUDIT_READY,            /* the store has been read back */
+    AUDIT_READY, /* the store has been read back */
 };
 
 struct audit {
     enum audit_type type;
     enum cause cause;
-    uint64_t session_id;      /* 0 when there is none yet */
+    uint64_t session_id; /* 0 when there is none yet */
     uint64_t spi_i, spi_r;
     struct endpoint local, remote;
     const struct identity *local_id, *remote_id; /* NULL when unknown */
     const char *connection;                      /* NULL when unknown */
     struct ip_addr addresses[ADDRESSES_PER_SESSION_MAX];
     uint32_t num_addresses;
-    const char *detail;       /* "offered: AES-CBC-128/..., we allow ...", NULL when the cause says all */
-    uint32_t count;           /* AUDIT_READY: sessions restored */
+    const char *detail; /* "offered: AES-CBC-128/..., we allow ...", NULL when the cause says all */
+    uint32_t count;     /* AUDIT_READY: sessions restored */
     uint32_t esp_spi_in, esp_spi_out;
-    struct ike_suite suite;   /* zero when unknown */
+    struct ike_suite suite; /* zero when unknown */
     uint64_t bytes_in, bytes_out;
-    ns_t duration;            /* AUDIT_SESSION_DOWN */
+    ns_t duration; /* AUDIT_SESSION_DOWN */
 };
 
 struct effect {
@@ -107,7 +108,8 @@ struct effect {
     };
 };
 
-/* Filled by core_step(); all that effects point to lives in the core until its next step. Hosts carry them out in order. */
+/* Filled by core_step(); all that effects point to lives in the core until its next step. Hosts carry them
+ * out in order. */
 struct effects {
     struct effect v[EFFECTS_MAX];
     uint32_t count;
@@ -117,7 +119,8 @@ struct core_config {
     const uint16_t *shards; /* this worker's shards, ascending; belongs to the host, outlives the core */
     uint32_t num_shards;
     uint8_t shard_bits;
-    uint32_t sessions_max;  /* of the whole fleet's shards on a full node; per shard: ceil(sessions_max / 2^shard_bits) */
+    uint32_t sessions_max;  /* of the whole fleet's shards on a full node; per shard: ceil(sessions_max /
+                               2^shard_bits) */
     uint32_t children_max;  /* the same for Child SAs */
     uint32_t half_open_max; /* of this worker: sizes buffers */
     struct hf_spi_config spi;
@@ -140,15 +143,16 @@ void core_done(struct core *core);
 /* Counters and gauges of one worker, written by its thread alone. */
 struct core_counters {
     uint64_t datagrams_in, datagrams_out;
-    uint64_t drops[CAUSE_COUNT];        /* IKE datagrams dropped, by cause */
+    uint64_t drops[CAUSE_COUNT]; /* IKE datagrams dropped, by cause */
     uint64_t handshakes_ok;
-    uint64_t handshakes[CAUSE_COUNT];   /* refused or failed, by cause */
+    uint64_t handshakes[CAUSE_COUNT]; /* refused or failed, by cause */
     uint64_t sessions_ended[CAUSE_COUNT];
     uint64_t cookies_sent, retransmits_answered, retransmits_sent, dpd_sent, ike_rekeys, child_rekeys;
     uint64_t store_failures, sessions_restored;
     uint32_t sessions, half_open, children, unsaved; /* gauges; unsaved: established, but not in the store */
 };
-const struct core_counters *core_counters(const struct core *core);
+/* A copy made now; valid until the next call. Called by the core's own thread. */
+const struct core_counters *core_counters(struct core *core);
 
 /* Read-only views for the CLI; called by the core's own thread between steps. */
 struct child_view {
@@ -175,7 +179,8 @@ struct session_view {
     uint32_t num_children;
 };
 /* The next session at or after *cursor; false at the end. Half-open ones too (established = false). */
-HF_MUST bool core_session_next(const struct core *core, ns_t now, uint32_t *cursor, struct session_view *ret_view);
+HF_MUST bool core_session_next(const struct core *core, ns_t now, uint32_t *cursor,
+                               struct session_view *ret_view);
 /* Established sessions of one pool / addresses leased. */
 struct pool_view {
     const char *name;

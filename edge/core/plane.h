@@ -1,5 +1,5 @@
-/* What the core asks of a data plane, and what a data plane tells it. Adapters (edge/plane) carry it out; the core never
- * sees a packet of the user's traffic. */
+/* What the core asks of a data plane, and what a data plane tells it. Adapters (edge/plane) carry it out; the
+ * core never sees a packet of the user's traffic. */
 #pragma once
 
 #include "edge/base/addr.h"
@@ -17,12 +17,13 @@ enum plane_op_type {
     PLANE_READ, /* counters only */
 };
 
-/* A Child SA as a data plane needs it. `child` is the core's handle and the plane's key for all further operations. */
+/* A Child SA as a data plane needs it. `child` is the core's handle and the plane's key for all further
+ * operations. */
 struct plane_child {
     uint32_t child;
-    uint32_t session;        /* worker-local session number, to group children of one session */
-    uint32_t spi_in;         /* ours, on packets from the client */
-    uint32_t spi_out;        /* the client's */
+    uint32_t session; /* worker-local session number, to group children of one session */
+    uint32_t spi_in;  /* ours, on packets from the client */
+    uint32_t spi_out; /* the client's */
     struct esp_suite suite;
     struct esp_keys key_in, key_out;
     struct endpoint local, remote;
@@ -58,7 +59,7 @@ struct plane_done {
     uint64_t token;
     uint32_t child;
     enum plane_op_type type;
-    enum cause cause; /* CAUSE_NONE or CAUSE_PLANE */
+    enum cause cause;               /* CAUSE_NONE or CAUSE_PLANE */
     struct plane_counters counters; /* PLANE_READ and PLANE_REMOVE */
 };
 
@@ -75,6 +76,6 @@ struct plane_event {
     struct endpoint remote; /* PLANE_EVENT_MOVED */
 };
 
-/* Outbound sequence numbers are reserved in the store in steps of this many, so that a restarted daemon continues above
- * every number it may have used without writing per packet. */
+/* Outbound sequence numbers are reserved in the store in steps of this many, so that a restarted daemon
+ * continues above every number it may have used without writing per packet. */
 #define PLANE_SEQUENCE_STEP (UINT64_C(1) << 20)

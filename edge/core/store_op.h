@@ -1,4 +1,5 @@
-/* What the core asks of a session store (DESIGN section 6). All operations are asynchronous and come back by token. */
+/* What the core asks of a session store (DESIGN section 6). All operations are asynchronous and come back by
+ * token. */
 #pragma once
 
 #include "edge/base/span.h"
@@ -18,8 +19,9 @@ struct store_op {
     uint16_t shard;
     uint16_t epoch;
     uint32_t index;
-    uint32_t replaces;  /* STORE_PUT: removes this index of the same shard in the same transaction, or STORE_NO_INDEX */
-    struct span value;  /* STORE_PUT: sealed record; copied by the store */
+    uint32_t replaces; /* STORE_PUT: removes this index of the same shard in the same transaction, or
+                          STORE_NO_INDEX */
+    struct span value; /* STORE_PUT: sealed record; copied by the store */
 };
 
 enum store_result {

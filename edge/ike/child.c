@@ -1,4 +1,5 @@
-/* Creating a Child SA: negotiation, keys, selectors. IKE_AUTH and CREATE_CHILD_SA share it (RFC 7296 1.2, 1.3). */
+/* Creating a Child SA: negotiation, keys, selectors. IKE_AUTH and CREATE_CHILD_SA share it (RFC
+ * 7296 1.2, 1.3). */
 #include "edge/base/secret.h"
 #include "edge/ike/internal.h"
 
@@ -59,7 +60,8 @@ static bool child_narrow(struct ike *ike, const struct ike_sa *sa, const struct 
     const struct policy_connection *connection = connection_by_name(ike->policy, sa->connection);
     struct ts_range own[ADDRESSES_PER_SESSION_MAX];
     const struct ts_range *remote = own, *local = connection != NULL ? connection->subnets : NULL;
-    uint32_t num_remote = remote_allowed(sa, own), num_local = connection != NULL ? connection->num_subnets : 0;
+    uint32_t num_remote = remote_allowed(sa, own),
+             num_local = connection != NULL ? connection->num_subnets : 0;
     if (request->rekeys != NULL) {
         remote = request->rekeys->ts_remote;
         num_remote = request->rekeys->num_ts_remote;
@@ -94,8 +96,9 @@ static bool child_keys(struct ike *ike, const struct ike_sa *sa, const struct ch
              ke_derive(&private, request->message->ke, &shared);
     }
     if (ok) {
-        kdf_child(sa->suite.prf, span_of(sa->keys.d, prf_bytes(sa->suite.prf)), span_of(shared.bytes, shared.len),
-                  &request->nonces, &child->suite, &child->key_in, &child->key_out);
+        kdf_child(sa->suite.prf, span_of(sa->keys.d, prf_bytes(sa->suite.prf)),
+                  span_of(shared.bytes, shared.len), &request->nonces, &child->suite, &child->key_in,
+                  &child->key_out);
     }
     secret_wipe(&private, sizeof(private));
     secret_wipe(&shared, sizeof(shared));
@@ -119,14 +122,16 @@ struct ike_child *child_create(struct ike *ike, struct ike_sa *sa, const struct 
     child->sequence_limit = SEQUENCE_STEP;
     child->outbound = request->rekeys == NULL;
     child->rekeys = request->rekeys == NULL ? SLOT_NONE : request->rekeys->slot;
-    if (!child_narrow(ike, sa, request, child, ret_result) || !child_keys(ike, sa, request, child, ret_result)) {
+    if (!child_narrow(ike, sa, request, child, ret_result) ||
+        !child_keys(ike, sa, request, child, ret_result)) {
         child_free(ike, child);
         return NULL;
     }
     return child;
 }
 
-void child_answer(struct ike *ike, struct builder *b, const struct ike_child *child, const struct child_result *result)
+void child_answer(struct ike *ike, struct builder *b, const struct ike_child *child,
+                  const struct child_result *result)
 {
     uint8_t spi[4];
     be32_store(spi, child->spi_in);

@@ -1,6 +1,6 @@
-/* COOKIE (RFC 7296 2.6): no state for a source address that has not shown that it receives our answers. The cookie is a
- * function of the fleet's hourly key, the initiator's SPI, its address and its nonce, so every node of the fleet, and the
- * steering program, accept each other's. */
+/* COOKIE (RFC 7296 2.6): no state for a source address that has not shown that it receives our answers. The
+ * cookie is a function of the fleet's hourly key, the initiator's SPI, its address and its nonce, so every
+ * node of the fleet, and the steering program, accept each other's. */
 #include "edge/base/secret.h"
 #include "edge/crypto/seal.h"
 #include "edge/ike/internal.h"
@@ -12,15 +12,16 @@ static const uint64_t *cookie_key(struct ike *ike, int64_t hour)
     int64_t now_hour = ike->time.unix_s / HOUR_S;
     if (ike->cookie_hour != now_hour) {
         for (int i = 0; i < 2; i++) {
-            fleet_derive(ike->config.fleet_key, "cookie", (uint64_t)(now_hour - i), (uint8_t *)ike->cookie_keys[i],
-                         sizeof(ike->cookie_keys[i]));
+            fleet_derive(ike->config.fleet_key, "cookie", (uint64_t)(now_hour - i),
+                         (uint8_t *)ike->cookie_keys[i], sizeof(ike->cookie_keys[i]));
         }
         ike->cookie_hour = now_hour;
     }
     return ike->cookie_keys[hour == now_hour ? 0 : 1];
 }
 
-static void cookie_of(struct ike *ike, const struct ike_input *input, int64_t hour, uint8_t ret_cookie[HF_COOKIE_BYTES])
+static void cookie_of(struct ike *ike, const struct ike_input *input, int64_t hour,
+                      uint8_t ret_cookie[HF_COOKIE_BYTES])
 {
     const uint64_t *key = cookie_key(ike, hour);
     struct span nonce = input->message->nonce;

@@ -22,9 +22,11 @@ static bool cp_wanted(const struct cp_attribute *attribute, bool v6, struct ip_a
     return !ip_is_zero(ret_addr);
 }
 
-static bool assign_family(struct ike *ike, struct ike_sa *sa, uint32_t pool, const struct cp_view *request, bool v6)
+static bool assign_family(struct ike *ike, struct ike_sa *sa, uint32_t pool, const struct cp_view *request,
+                          bool v6)
 {
-    const struct cp_attribute *attribute = cp_find(request, v6 ? CP_INTERNAL_IP6_ADDRESS : CP_INTERNAL_IP4_ADDRESS);
+    const struct cp_attribute *attribute =
+        cp_find(request, v6 ? CP_INTERNAL_IP6_ADDRESS : CP_INTERNAL_IP4_ADDRESS);
     const struct policy_pool *policy = &ike->policy->pools[pool];
     if (attribute == NULL || !(v6 ? policy->has_v6 : policy->has_v4)) {
         return true;

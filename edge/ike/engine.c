@@ -6,7 +6,8 @@
 #include "edge/ike/internal.h"
 
 #define BLOCKS_PER_SA 4         /* a cached answer and a request of ours */
-#define BLOCKS_PER_HALF_OPEN 10 /* both IKE_SA_INIT messages, and the answer to IKE_AUTH that is being made */
+#define BLOCKS_PER_HALF_OPEN 10 /* both IKE_SA_INIT messages, and the answer to IKE_AUTH that is being made  \
+                                 */
 #define BLOCKS_AT_LEAST 512     /* fragments of a few messages, whatever the limits */
 
 /* Cuts tables out of one piece of memory; with `base` NULL it only adds up. */
@@ -130,7 +131,8 @@ const struct ike_sa *ike_sa_at(const struct ike *ike, uint32_t slot)
 
 const struct ike_child *ike_child_at(const struct ike *ike, uint32_t slot)
 {
-    return slot < slab_capacity(&ike->children) && slab_is_used(&ike->children, slot) ? &ike->child[slot] : NULL;
+    return slot < slab_capacity(&ike->children) && slab_is_used(&ike->children, slot) ? &ike->child[slot]
+                                                                                      : NULL;
 }
 
 uint32_t ike_shard_position(const struct ike *ike, uint32_t slot)

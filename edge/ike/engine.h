@@ -1,5 +1,6 @@
-/* The IKEv2 responder engine of one worker: messages, timers and finished operations in, calls to its host out. It knows
- * neither pools nor planes nor stores; struct ike_host is how it asks for them, and edge/core is who answers. */
+/* The IKEv2 responder engine of one worker: messages, timers and finished operations in, calls to its host
+ * out. It knows neither pools nor planes nor stores; struct ike_host is how it asks for them, and edge/core
+ * is who answers. */
 #pragma once
 
 #include "ebpf/shared.h"
@@ -28,27 +29,30 @@ enum ike_news {
 };
 
 struct ike_address_wish {
-    uint32_t pool;        /* index into policy->pools */
-    uint32_t position;    /* preferred shard position */
+    uint32_t pool;     /* index into policy->pools */
+    uint32_t position; /* preferred shard position */
     bool v6;
     const struct ip_addr *wanted; /* NULL: any */
 };
 
 struct ike_host {
     void *context;
-    void (*send)(void *context, const struct endpoint *local, const struct endpoint *remote, bool natt, struct span bytes);
+    void (*send)(void *context, const struct endpoint *local, const struct endpoint *remote, bool natt,
+                 struct span bytes);
     /* Shard position for a new session. */
     uint32_t (*shard_pick)(void *context);
     bool (*address_take)(void *context, const struct ike_address_wish *wish, struct ip_addr *ret_addr);
     void (*address_free)(void *context, const char *pool, const struct ip_addr *addr);
     /* Plane operations answer through ike_plane_done(), except endpoint and outbound, which cannot fail. */
-    void (*child_install)(void *context, const struct ike_sa *sa, const struct ike_child *child, uint64_t token);
+    void (*child_install)(void *context, const struct ike_sa *sa, const struct ike_child *child,
+                          uint64_t token);
     void (*child_outbound)(void *context, const struct ike_child *child);
     void (*child_endpoint)(void *context, const struct ike_sa *sa, const struct ike_child *child);
     void (*child_remove)(void *context, const struct ike_child *child);
     void (*child_read)(void *context, const struct ike_child *child, uint64_t token);
     void (*child_sequence)(void *context, const struct ike_child *child);
-    /* Writes the session's record; answers through ike_store_done(). `replaces`: slot of the IKE SA it replaces. */
+    /* Writes the session's record; answers through ike_store_done(). `replaces`: slot of the IKE SA it
+     * replaces. */
     void (*record_put)(void *context, const struct ike_sa *sa, uint32_t replaces, uint64_t token);
     void (*record_delete)(void *context, uint32_t slot);
     void (*news)(void *context, enum ike_news news, const struct ike_sa *sa, const struct ike_child *child,
@@ -104,7 +108,8 @@ struct ike_traffic {
     uint64_t bytes_in, bytes_out, sequence_in, sequence_out;
     ns_t last_in;
 };
-void ike_plane_counters(struct ike *ike, struct ike_time time, uint32_t child, const struct ike_traffic *traffic);
+void ike_plane_counters(struct ike *ike, struct ike_time time, uint32_t child,
+                        const struct ike_traffic *traffic);
 /* The plane used half of the reserved sequence numbers: reserve more. */
 void ike_plane_sequence(struct ike *ike, struct ike_time time, uint32_t child, uint64_t sequence_out);
 /* An authentic packet came from another address. */
@@ -114,9 +119,9 @@ void ike_plane_spent(struct ike *ike, struct ike_time time, uint32_t child);
 enum ike_store_result { IKE_STORE_OK, IKE_STORE_FAILED, IKE_STORE_FENCED };
 void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum ike_store_result result);
 
-/* A place for a session read back from the store: the SA and its children are taken from the tables and zeroed for the
- * caller to fill in; NULL when a slot is taken or out of range. ike_restore() then brings it to life, ike_restore_cancel()
- * gives it back. */
+/* A place for a session read back from the store: the SA and its children are taken from the tables and
+ * zeroed for the caller to fill in; NULL when a slot is taken or out of range. ike_restore() then brings it
+ * to life, ike_restore_cancel() gives it back. */
 struct ike_sa *ike_restore_place(struct ike *ike, uint64_t our_spi);
 struct ike_child *ike_restore_child(struct ike *ike, struct ike_sa *sa, uint32_t spi_in);
 void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa);

@@ -2,9 +2,9 @@
  *
  *   client                                                       us
  *   HDR, SK{IDi, [CERT,] [IDr,] AUTH, [CP,] SAi2, TSi, TSr}  ->
- *                                                            <-  HDR, SK{IDr, [CERT+,] AUTH, [CP,] SAr2, TSi, TSr}
- *   or SK{N(AUTHENTICATION_FAILED)}, and the client learns no more than that; or the IKE SA without a child and the
- *   reason why (RFC 7296 1.2).
+ *                                                            <-  HDR, SK{IDr, [CERT+,] AUTH, [CP,] SAr2, TSi,
+ * TSr} or SK{N(AUTHENTICATION_FAILED)}, and the client learns no more than that; or the IKE SA without a
+ * child and the reason why (RFC 7296 1.2).
  */
 #include "edge/base/secret.h"
 #include "edge/ike/internal.h"
@@ -26,7 +26,8 @@ static bool auth_failed(struct auth_work *work, enum cause cause)
     return false;
 }
 
-/* RealMessage | Nonce | prf(SK_p, ID body): what an AUTH payload covers. `message` ends up in scratch.init. */
+/* RealMessage | Nonce | prf(SK_p, ID body): what an AUTH payload covers. `message` ends up in scratch.init.
+ */
 struct auth_octets {
     struct span parts[3];
     uint8_t id_mac[PRF_BYTES_MAX];
@@ -53,7 +54,8 @@ static bool verify_psk(const struct ike_sa *sa, const struct policy_connection *
             continue;
         }
         uint8_t expected[PRF_BYTES_MAX];
-        psk_auth(sa->suite.prf, connection->secrets[i].secret, octets->parts, HF_COUNT(octets->parts), expected);
+        psk_auth(sa->suite.prf, connection->secrets[i].secret, octets->parts, HF_COUNT(octets->parts),
+                 expected);
         size_t len = prf_bytes(sa->suite.prf);
         bool equal = auth.len == len && secret_equal(auth.data, expected, len);
         secret_wipe(expected, sizeof(expected));
@@ -66,8 +68,8 @@ static bool verify_psk(const struct ike_sa *sa, const struct policy_connection *
     return false;
 }
 
-static bool verify_cert(struct ike *ike, const struct policy_connection *connection, const struct auth_octets *octets,
-                        struct auth_work *work)
+static bool verify_cert(struct ike *ike, const struct policy_connection *connection,
+                        const struct auth_octets *octets, struct auth_work *work)
 {
     const struct message *message = work->input->message;
     struct span certs[IKE_CERTS_MAX];
@@ -83,7 +85,8 @@ static bool verify_cert(struct ike *ike, const struct policy_connection *connect
     struct public_key *key = NULL;
     work->cause = cert_verify(connection->trust, certs, count, &work->remote_id, ike->time.unix_s, &key);
     if (work->cause == CAUSE_NONE) {
-        work->cause = sign_verify(key, message->auth_method, message->auth, octets->parts, HF_COUNT(octets->parts));
+        work->cause =
+            sign_verify(key, message->auth_method, message->auth, octets->parts, HF_COUNT(octets->parts));
     }
     public_key_free(key);
     return work->cause == CAUSE_NONE;
@@ -95,8 +98,8 @@ static bool auth_verify(struct ike *ike, const struct ike_sa *sa, struct auth_wo
     const struct message *message = work->input->message;
     const struct half_open *half_open = work->half_open;
     struct auth_octets octets;
-    octets_of(ike, sa, half_open->request, span_of(half_open->nonce_r, sizeof(half_open->nonce_r)), sa->keys.pi,
-              message->id_i.body, &octets);
+    octets_of(ike, sa, half_open->request, span_of(half_open->nonce_r, sizeof(half_open->nonce_r)),
+              sa->keys.pi, message->id_i.body, &octets);
     bool psk = message->auth_method == AUTH_SHARED_KEY;
     uint32_t identity = (uint32_t)(work->identity - ike->policy->identities);
     work->cause = CAUSE_NO_CONNECTION;
@@ -137,7 +140,8 @@ static bool auth_identify(struct ike *ike, struct auth_work *work)
 }
 
 /* IDr, CERT and AUTH. */
-static bool build_our_auth(struct ike *ike, const struct ike_sa *sa, struct auth_work *work, struct builder *b)
+static bool build_our_auth(struct ike *ike, const struct ike_sa *sa, struct auth_work *work,
+                           struct builder *b)
 {
     const struct identity *id = &work->identity->id;
     const struct half_open *half_open = work->half_open;
@@ -193,8 +197,8 @@ static void build_first_child(struct ike *ike, struct ike_sa *sa, struct auth_wo
         child = child_create(ike, sa, &request, &result);
     }
     if (child == NULL) {
-        const char *detail =
-            result.cause == CAUSE_NO_PROPOSAL ? propose_describe(ike, &ike->scratch.offer) : "IKE SA without a Child SA";
+        const char *detail = result.cause == CAUSE_NO_PROPOSAL ? propose_describe(ike, &ike->scratch.offer)
+                                                               : "IKE SA without a Child SA";
         ike->config.host.news(ike->config.host.context, NEWS_CHILD_FAILED, sa, NULL, result.cause, detail);
         build_notify(b, PROTOCOL_NONE, (struct span){0}, result.notify, (struct span){0});
         return;

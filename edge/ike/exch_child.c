@@ -4,8 +4,8 @@
  *   HDR, SK{[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr} ->
  *                                                   <- HDR, SK{SA, Nr, [KEr,] TSi, TSr}
  *
- * Of a rekeyed pair, the new one carries our traffic once the client deletes the old one: only then is it sure that the
- * client has our answer and with it the new SPI.
+ * Of a rekeyed pair, the new one carries our traffic once the client deletes the old one: only then is it
+ * sure that the client has our answer and with it the new SPI.
  */
 #include "edge/base/secret.h"
 #include "edge/ike/internal.h"
@@ -24,7 +24,8 @@ static void child_refuse(struct ike *ike, struct ike_sa *sa, const struct child_
 }
 
 /* RFC 7296 2.25.1: a child that is gone, or already replaced, is not found. */
-static bool find_rekeyed(struct ike *ike, struct ike_sa *sa, const struct message *message, struct ike_child **ret)
+static bool find_rekeyed(struct ike *ike, struct ike_sa *sa, const struct message *message,
+                         struct ike_child **ret)
 {
     const struct notify *notify = message_notify(message, NOTIFY_REKEY_SA);
     *ret = NULL;
@@ -40,8 +41,8 @@ static bool find_rekeyed(struct ike *ike, struct ike_sa *sa, const struct messag
     struct builder b;
     chain_start(ike, &b);
     /* The SPI is the client's own word; it is repeated only in the size that an ESP SPI has. */
-    build_notify(&b, PROTOCOL_ESP, notify->spi.len == 4 ? notify->spi : (struct span){0}, NOTIFY_CHILD_SA_NOT_FOUND,
-                 (struct span){0});
+    build_notify(&b, PROTOCOL_ESP, notify->spi.len == 4 ? notify->spi : (struct span){0},
+                 NOTIFY_CHILD_SA_NOT_FOUND, (struct span){0});
     ike_drop(ike, CAUSE_CHILD_UNKNOWN);
     if (sa_respond(ike, sa, CREATE_CHILD_SA, &b)) {
         sa_send(ike, sa, &sa->response);

@@ -13,7 +13,8 @@ struct info_work {
     uint16_t num_answer_spis;
 };
 
-static void delete_children(struct ike *ike, struct ike_sa *sa, const struct delete_view *view, struct info_work *work)
+static void delete_children(struct ike *ike, struct ike_sa *sa, const struct delete_view *view,
+                            struct info_work *work)
 {
     for (uint16_t i = 0; i < view->count && work->num_answer_spis < IKE_CHILD_SPIS_MAX; i++) {
         struct ike_child *child = sa_child_by_spi_out(ike, sa, be32_load(view->spis.data + (size_t)i * 4));
@@ -24,7 +25,8 @@ static void delete_children(struct ike *ike, struct ike_sa *sa, const struct del
     }
 }
 
-static void info_read(struct ike *ike, struct ike_sa *sa, const struct message *message, struct info_work *work)
+static void info_read(struct ike *ike, struct ike_sa *sa, const struct message *message,
+                      struct info_work *work)
 {
     for (uint32_t i = 0; i < message->num_deletes; i++) {
         const struct delete_view *view = &message->deletes[i];

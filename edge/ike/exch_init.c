@@ -28,7 +28,8 @@ static uint64_t init_digest(const struct ike *ike, const struct ike_datagram *da
     return ike_hash(ike, datagram->bytes, span_of(source, sizeof(source)));
 }
 
-static void refuse(struct ike *ike, const struct init_work *work, enum cause cause, uint16_t notify, struct span data)
+static void refuse(struct ike *ike, const struct init_work *work, enum cause cause, uint16_t notify,
+                   struct span data)
 {
     ike_drop(ike, cause);
     answer_plain(ike, work->input.datagram, &work->input.header, notify, data);
@@ -165,7 +166,8 @@ static struct span init_answer(struct ike *ike, const struct init_work *work, co
 }
 
 /* The handshake's own state; false when a table is full, with nothing taken. */
-static bool init_remember(struct ike *ike, struct ike_sa *sa, const struct init_work *work, struct span answer)
+static bool init_remember(struct ike *ike, struct ike_sa *sa, const struct init_work *work,
+                          struct span answer)
 {
     struct half_open *half_open = half_open_take(ike, sa);
     if (half_open == NULL) {
@@ -201,7 +203,8 @@ static void init_commit(struct ike *ike, const struct init_work *work)
     sa->peer_next_id = 1;
     sa->session_id = rand_u64(&ike->config.rand) | 1;
     struct nonces nonces = {.i = message->nonce, .r = span_of(work->nonce_r, sizeof(work->nonce_r))};
-    kdf_ike(&sa->suite, span_of(work->shared.bytes, work->shared.len), &nonces, sa->spi_i, sa->spi_r, &sa->keys);
+    kdf_ike(&sa->suite, span_of(work->shared.bytes, work->shared.len), &nonces, sa->spi_i, sa->spi_r,
+            &sa->keys);
     struct span answer = init_answer(ike, work, sa);
     if (answer.len == 0 || !init_remember(ike, sa, work, answer)) {
         ike_drop(ike, CAUSE_HALF_OPEN_FULL);
@@ -234,12 +237,14 @@ static bool init_repeated(struct ike *ike, const struct ike_datagram *datagram, 
 
 void exch_init(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header)
 {
-    struct init_work work = {.input = {.datagram = datagram, .header = *header, .message = &ike->scratch.message}};
+    struct init_work work = {
+        .input = {.datagram = datagram, .header = *header, .message = &ike->scratch.message}};
     work.digest = init_digest(ike, datagram);
     if (init_repeated(ike, datagram, work.digest)) {
         return;
     }
-    struct span chain = span_of(datagram->bytes.data + IKE_HEADER_BYTES, datagram->bytes.len - IKE_HEADER_BYTES);
+    struct span chain =
+        span_of(datagram->bytes.data + IKE_HEADER_BYTES, datagram->bytes.len - IKE_HEADER_BYTES);
     enum cause cause = payloads_read(header->next_payload, chain, &ike->scratch.payloads);
     if (cause == CAUSE_NONE) {
         cause = message_read(&ike->scratch.payloads, &ike->scratch.message);

@@ -20,7 +20,8 @@ static void rekey_refuse(struct ike *ike, struct ike_sa *sa, uint16_t notify, st
     sa_respond_notify(ike, sa, CREATE_CHILD_SA, notify, data);
 }
 
-static bool rekey_negotiate(struct ike *ike, struct ike_sa *sa, const struct message *message, struct rekey_work *work)
+static bool rekey_negotiate(struct ike *ike, struct ike_sa *sa, const struct message *message,
+                            struct rekey_work *work)
 {
     struct span none = {0};
     if ((message->present & PAYLOAD_BIT(PAYLOAD_KE)) == 0) {
@@ -48,7 +49,8 @@ static bool rekey_negotiate(struct ike *ike, struct ike_sa *sa, const struct mes
     return agreed;
 }
 
-/* The new IKE SA with all that belongs to the session; the old one keeps serving until the record is written. */
+/* The new IKE SA with all that belongs to the session; the old one keeps serving until the record is written.
+ */
 static struct ike_sa *rekey_create(struct ike *ike, const struct ike_sa *old, const struct message *message,
                                    struct rekey_work *work)
 {
@@ -56,7 +58,7 @@ static struct ike_sa *rekey_create(struct ike *ike, const struct ike_sa *old, co
     if (new == NULL) {
         return NULL;
     }
-    new->state = SA_REKEYED; /* not yet a session of its own */
+    new->state = SA_REKEYED;                       /* not yet a session of its own */
     new->spi_i = be64_load(work->choice.spi.data); /* who asks for the rekey is the new original initiator */
     new->suite = work->choice.ike;
     new->natt = old->natt;
@@ -84,7 +86,8 @@ static struct ike_sa *rekey_create(struct ike *ike, const struct ike_sa *old, co
     return new;
 }
 
-static void rekey_answer(struct ike *ike, struct ike_sa *sa, const struct ike_sa *new, const struct rekey_work *work)
+static void rekey_answer(struct ike *ike, struct ike_sa *sa, const struct ike_sa *new,
+                         const struct rekey_work *work)
 {
     struct builder b;
     uint8_t spi[8];

@@ -8,15 +8,16 @@
 
 #define REASSEMBLIES_MAX 256
 #define SEQUENCE_STEP (UINT64_C(1) << 20) /* outbound ESP numbers reserved in the store at a time */
-#define DISCONNECTS_PER_STEP 4 /* each costs up to a dozen effects */
+#define DISCONNECTS_PER_STEP 4            /* each costs up to a dozen effects */
 #define SHARD_ABSENT UINT16_MAX
 
-/* Room for one message on its way in and one on its way out, and for parsed views: one exchange is worked on at a time. */
+/* Room for one message on its way in and one on its way out, and for parsed views: one exchange is worked on
+ * at a time. */
 struct ike_scratch {
-    uint8_t plain[IKE_MESSAGE_BYTES_MAX];  /* opened inner payloads */
-    uint8_t inner[IKE_MESSAGE_BYTES_MAX];  /* inner payloads being written */
+    uint8_t plain[IKE_MESSAGE_BYTES_MAX];           /* opened inner payloads */
+    uint8_t inner[IKE_MESSAGE_BYTES_MAX];           /* inner payloads being written */
     uint8_t wire[2 * IKE_MESSAGE_BYTES_MAX + 4096]; /* sealed datagrams, each behind its length */
-    uint8_t init[IKE_MESSAGE_BYTES_MAX];   /* a stored IKE_SA_INIT message */
+    uint8_t init[IKE_MESSAGE_BYTES_MAX];            /* a stored IKE_SA_INIT message */
     struct payloads payloads;
     struct message message;
     struct sa_view offer;
@@ -36,7 +37,7 @@ struct ike {
     uint32_t half_open_free; /* how many are free; found by a rotating cursor */
     uint32_t half_open_cursor;
     struct reassembly *reassemblies;
-    struct heap timers; /* one deadline per IKE SA slot */
+    struct heap timers;      /* one deadline per IKE SA slot */
     struct map init_digests; /* IKE_SA_INIT digest -> SA slot: retransmissions */
     struct map peers;        /* hash of (remote identity, connection) -> first SA slot */
     struct blobs blobs;
@@ -44,7 +45,7 @@ struct ike {
     uint64_t cookie_keys[2][2]; /* of cookie_hour and the hour before */
     int64_t cookie_hour;
     uint64_t next_token;
-    ns_t answer_tokens_at;   /* rate limit of unauthenticated error answers */
+    ns_t answer_tokens_at; /* rate limit of unauthenticated error answers */
     uint32_t answer_tokens;
     bool draining;
     struct ike_time time;
@@ -77,7 +78,8 @@ uint64_t sa_token(struct ike *ike, const struct ike_sa *sa);
 
 /* --- life.c: how sessions end, and their timers --- */
 void sa_schedule(struct ike *ike, struct ike_sa *sa); /* recomputes the SA's deadline */
-/* Takes the session down: children, addresses, record. Answers to retransmissions stay possible until `linger` is over. */
+/* Takes the session down: children, addresses, record. Answers to retransmissions stay possible until
+ * `linger` is over. */
 void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger);
 void child_close(struct ike *ike, struct ike_child *child, enum cause cause);
 /* Tells the client by DELETE, then forgets the session. */
@@ -86,7 +88,8 @@ void sa_drop_children(struct ike *ike, struct ike_sa *sa, enum cause cause);
 
 /* --- protect.c: sealing and opening --- */
 uint64_t sa_next_iv(struct ike *ike, struct ike_sa *sa);
-/* Seals `inner` (first payload `first`) as one datagram or as fragments; sends it and keeps it in *ret_sent. */
+/* Seals `inner` (first payload `first`) as one datagram or as fragments; sends it and keeps it in *ret_sent.
+ */
 enum seal_send { SEAL_AND_SEND, SEAL_ONLY };
 bool sa_seal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool response, uint32_t id, uint8_t first,
              struct span inner, struct sent_message *ret_sent);
@@ -102,10 +105,11 @@ void reassembly_free(struct ike *ike, struct ike_sa *sa);
 void chain_start(struct ike *ike, struct builder *b);
 /* Seals what was built as the response to the SA's current request, moves the window on, caches it. */
 bool sa_respond(struct ike *ike, struct ike_sa *sa, uint8_t exchange, struct builder *b);
-void sa_respond_notify(struct ike *ike, struct ike_sa *sa, uint8_t exchange, uint16_t notify, struct span data);
+void sa_respond_notify(struct ike *ike, struct ike_sa *sa, uint8_t exchange, uint16_t notify,
+                       struct span data);
 /* Unprotected error answer to a request outside any SA; rate limited. */
-void answer_plain(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header, uint16_t notify,
-                  struct span data);
+void answer_plain(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header,
+                  uint16_t notify, struct span data);
 
 /* --- request.c: our own exchanges --- */
 bool request_send(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool is_delete, struct builder *b);
@@ -131,25 +135,28 @@ struct proposal_choice {
 /* Chooses from an offer for an IKE SA. `ke_sent`: group of the KE payload, preferred when allowed. */
 enum cause propose_ike(const struct policy_suites *allowed, const struct sa_view *offer, uint16_t ke_sent,
                        struct proposal_choice *ret_choice);
-/* ... for a Child SA; `ke_sent` 0 without KE payload: then a proposal must do without one. In IKE_AUTH groups are ignored. */
-enum cause propose_esp(const struct policy_suites *allowed, const struct sa_view *offer, uint16_t ke_sent, bool in_auth,
-                       struct proposal_choice *ret_choice);
+/* ... for a Child SA; `ke_sent` 0 without KE payload: then a proposal must do without one. In IKE_AUTH groups
+ * are ignored. */
+enum cause propose_esp(const struct policy_suites *allowed, const struct sa_view *offer, uint16_t ke_sent,
+                       bool in_auth, struct proposal_choice *ret_choice);
 /* The SA payload that accepts `choice` with our SPI. */
-void propose_answer(struct ike *ike, struct builder *b, const struct proposal_choice *choice, struct span our_spi);
+void propose_answer(struct ike *ike, struct builder *b, const struct proposal_choice *choice,
+                    struct span our_spi);
 /* "offered AES-CBC-256/HMAC-SHA2-256/MODP-1024; ..." for the log. */
 const char *propose_describe(struct ike *ike, const struct sa_view *offer);
 
 /* --- narrow.c --- */
-/* Intersections of what was offered with what is allowed, in the order offered; returns how many, at most `cap`. */
-uint32_t narrow(const struct ts_view *offer, const struct ts_range *allowed, uint32_t num_allowed, struct ts_range *ret,
-                uint32_t cap);
+/* Intersections of what was offered with what is allowed, in the order offered; returns how many, at most
+ * `cap`. */
+uint32_t narrow(const struct ts_view *offer, const struct ts_range *allowed, uint32_t num_allowed,
+                struct ts_range *ret, uint32_t cap);
 struct ts_range range_of_host(const struct ip_addr *addr);
 
 /* --- nat.c --- */
 void nat_hash(uint64_t spi_i, uint64_t spi_r, const struct endpoint *ep, uint8_t ret_hash[20]);
 bool nat_is_between(const struct ike_input *input);
-void nat_build(const struct ike *ike, struct builder *b, uint64_t spi_i, uint64_t spi_r, const struct endpoint *local,
-               const struct endpoint *remote);
+void nat_build(const struct ike *ike, struct builder *b, uint64_t spi_i, uint64_t spi_r,
+               const struct endpoint *local, const struct endpoint *remote);
 
 /* --- cp.c: configuration payload --- */
 enum cause cp_assign(struct ike *ike, struct ike_sa *sa, const struct policy_connection *connection,
@@ -164,17 +171,19 @@ struct child_request {
     struct ike_child *rekeys; /* NULL for a new one */
 };
 struct child_result {
-    uint16_t notify; /* what the answer says when it failed */
+    uint16_t notify;    /* what the answer says when it failed */
     uint16_t ke_wanted; /* with INVALID_KE_PAYLOAD */
     enum cause cause;
     struct proposal_choice choice;
     struct ke_value ke_public; /* len 0 without PFS */
 };
-/* Negotiates and derives; the child is in the table, in state CHILD_INSTALLING. NULL with ret_result on failure. */
+/* Negotiates and derives; the child is in the table, in state CHILD_INSTALLING. NULL with ret_result on
+ * failure. */
 struct ike_child *child_create(struct ike *ike, struct ike_sa *sa, const struct child_request *request,
                                struct child_result *ret_result);
 /* SA, [KE,] TSi, TSr of the answer. */
-void child_answer(struct ike *ike, struct builder *b, const struct ike_child *child, const struct child_result *result);
+void child_answer(struct ike *ike, struct builder *b, const struct ike_child *child,
+                  const struct child_result *result);
 const struct policy_connection *connection_by_name(const struct policy *policy, const char *name);
 
 /* --- wait.c: effects in order: plane, store, then the answer --- */

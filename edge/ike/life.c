@@ -1,8 +1,8 @@
 /* How long things live and how they end. */
 #include "edge/ike/internal.h"
 
-#define LINGER_NS (10 * NS_PER_S)          /* answers to retransmissions of the last request */
-#define IDLE_ANSWER_NS (100 * NS_PER_MS)   /* the plane answers child_read within this */
+#define LINGER_NS (10 * NS_PER_S)        /* answers to retransmissions of the last request */
+#define IDLE_ANSWER_NS (100 * NS_PER_MS) /* the plane answers child_read within this */
 
 void sa_schedule(struct ike *ike, struct ike_sa *sa)
 {

@@ -31,8 +31,8 @@ static bool range_within(const struct ts_range *inner, const struct ts_range *ou
            ip_equal(&common.first, &inner->first) && ip_equal(&common.last, &inner->last);
 }
 
-uint32_t narrow(const struct ts_view *offer, const struct ts_range *allowed, uint32_t num_allowed, struct ts_range *ret,
-                uint32_t cap)
+uint32_t narrow(const struct ts_view *offer, const struct ts_range *allowed, uint32_t num_allowed,
+                struct ts_range *ret, uint32_t cap)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < offer->count && count < cap; i++) {

@@ -11,7 +11,8 @@ void nat_hash(uint64_t spi_i, uint64_t spi_r, const struct endpoint *ep, uint8_t
     hash_sha1(parts, HF_COUNT(parts), ret_hash);
 }
 
-/* True when the peer's claims about its source or our address do not hold: something between us rewrites them. */
+/* True when the peer's claims about its source or our address do not hold: something between us rewrites
+ * them. */
 bool nat_is_between(const struct ike_input *input)
 {
     uint8_t source[20], destination[20];
@@ -30,12 +31,12 @@ bool nat_is_between(const struct ike_input *input)
     return any_source && (!source_matches || !destination_matches);
 }
 
-void nat_build(const struct ike *ike, struct builder *b, uint64_t spi_i, uint64_t spi_r, const struct endpoint *local,
-               const struct endpoint *remote)
+void nat_build(const struct ike *ike, struct builder *b, uint64_t spi_i, uint64_t spi_r,
+               const struct endpoint *local, const struct endpoint *remote)
 {
     uint8_t source[20], destination[20];
-    /* A source hash of zeros matches no address: the client then believes in a NAT and encapsulates ESP in UDP, which
-     * is what a data plane without native ESP needs. */
+    /* A source hash of zeros matches no address: the client then believes in a NAT and encapsulates ESP in
+     * UDP, which is what a data plane without native ESP needs. */
     memset(source, 0, sizeof(source));
     if (!ike->policy->force_encap) {
         nat_hash(spi_i, spi_r, local, source);

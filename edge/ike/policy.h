@@ -1,6 +1,6 @@
-/* What the operator allows, in the form the engine uses. Built by edge/ops from the config file, immutable once handed
- * over; a reload hands over a new one and the old one is freed when no engine refers to it any more. Strings and arrays
- * belong to the policy. */
+/* What the operator allows, in the form the engine uses. Built by edge/ops from the config file, immutable
+ * once handed over; a reload hands over a new one and the old one is freed when no engine refers to it any
+ * more. Strings and arrays belong to the policy. */
 #pragma once
 
 #include "edge/base/addr.h"
@@ -26,7 +26,8 @@ struct policy_pool {
     bool has_v4, has_v6;
     struct ip_addr dns[DNS_PER_POOL_MAX];
     uint32_t num_dns;
-    const char *domains[IKE_SPLIT_DNS_MAX]; /* split DNS, RFC 8598; none: the DNS servers are for everything */
+    const char
+        *domains[IKE_SPLIT_DNS_MAX]; /* split DNS, RFC 8598; none: the DNS servers are for everything */
     uint32_t num_domains;
 };
 
@@ -37,11 +38,11 @@ struct policy_connection {
     const char *name;
     uint32_t identity; /* index into identities */
     enum policy_auth auth;
-    const char *match; /* client identities, as identity_matches() reads it; "*" for all */
+    const char *match;                   /* client identities, as identity_matches() reads it; "*" for all */
     const struct trust *trust;           /* POLICY_AUTH_CERT */
     const struct policy_secret *secrets; /* POLICY_AUTH_PSK */
     uint32_t num_secrets;
-    uint32_t pool; /* index into pools, or POLICY_NO_POOL */
+    uint32_t pool;                                    /* index into pools, or POLICY_NO_POOL */
     struct ts_range subnets[SELECTORS_PER_CHILD_MAX]; /* what clients may reach */
     uint32_t num_subnets;
 };
@@ -56,7 +57,8 @@ struct policy_suites {
     struct policy_encr encr[POLICY_SUITES_MAX];
     uint16_t integ[POLICY_SUITES_MAX];
     uint16_t prf[POLICY_SUITES_MAX]; /* IKE only */
-    uint16_t ke[POLICY_SUITES_MAX];  /* IKE: required; ESP: PFS groups that are allowed, PFS stays the client's choice */
+    uint16_t ke[POLICY_SUITES_MAX]; /* IKE: required; ESP: PFS groups that are allowed, PFS stays the client's
+                                       choice */
     uint32_t num_encr, num_integ, num_prf, num_ke;
 };
 
@@ -81,7 +83,7 @@ struct policy {
     uint32_t num_pools;
     struct policy_suites ike, esp;
     struct policy_timers timers;
-    bool force_encap;          /* make every client use UDP encapsulation: the user plane has no native ESP */
+    bool force_encap; /* make every client use UDP encapsulation: the user plane has no native ESP */
     bool dpd;
     uint32_t half_open_max;    /* per worker; above half of it COOKIE is demanded */
     uint32_t cookie_threshold; /* half-open IKE SAs from which on COOKIE is demanded; 0 = always */

@@ -33,7 +33,8 @@ static bool offer_has_type(struct offer offer, uint8_t type)
     return false;
 }
 
-/* The first of our algorithms that the proposal has too; 0 (which is NONE for every type) when there is none. */
+/* The first of our algorithms that the proposal has too; 0 (which is NONE for every type) when there is none.
+ */
 static uint16_t choose(struct offer offer, uint8_t type, const uint16_t *allowed, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -79,7 +80,8 @@ static uint32_t choose_cipher(const struct policy_suites *allowed, struct offer 
     return UINT32_MAX;
 }
 
-/* Additional key exchanges must be declinable, and no type may be unknown (RFC 7296 3.3.6, RFC 9370 2.2.1). */
+/* Additional key exchanges must be declinable, and no type may be unknown (RFC 7296 3.3.6, RFC 9370 2.2.1).
+ */
 static bool extras_fit(struct offer offer, uint8_t *ret_addke_none)
 {
     *ret_addke_none = 0;
@@ -135,7 +137,8 @@ enum cause propose_ike(const struct policy_suites *allowed, const struct sa_view
 }
 
 /* Which group a Child SA's proposal leads to. False: this proposal cannot be used. */
-static bool choose_pfs(const struct policy_suites *allowed, struct offer offer, uint16_t ke_sent, uint16_t *ret_ke)
+static bool choose_pfs(const struct policy_suites *allowed, struct offer offer, uint16_t ke_sent,
+                       uint16_t *ret_ke)
 {
     *ret_ke = KE_NONE;
     bool offers_groups = offer_has_type(offer, TRANSFORM_KE);
@@ -150,8 +153,8 @@ static bool choose_pfs(const struct policy_suites *allowed, struct offer offer, 
     return *ret_ke != KE_NONE || !offers_groups || offer_has(offer, TRANSFORM_KE, KE_NONE, 0);
 }
 
-enum cause propose_esp(const struct policy_suites *allowed, const struct sa_view *offer, uint16_t ke_sent, bool in_auth,
-                       struct proposal_choice *ret_choice)
+enum cause propose_esp(const struct policy_suites *allowed, const struct sa_view *offer, uint16_t ke_sent,
+                       bool in_auth, struct proposal_choice *ret_choice)
 {
     uint32_t best = UINT32_MAX;
     for (uint32_t i = 0; i < offer->count; i++) {
@@ -165,7 +168,8 @@ enum cause propose_esp(const struct policy_suites *allowed, const struct sa_view
             continue;
         }
         uint32_t rank = choose_cipher(allowed, transforms, &suite->encr, &suite->encr_bits, &suite->integ);
-        /* Extended sequence numbers where offered; a proposal without the transform means none (RFC 7296 3.3.3). */
+        /* Extended sequence numbers where offered; a proposal without the transform means none (RFC
+         * 7296 3.3.3). */
         suite->esn = offer_has(transforms, TRANSFORM_ESN, ESN_YES, 0);
         if (rank < best && (in_auth || choose_pfs(allowed, transforms, ke_sent, &suite->ke))) {
             best = rank;
@@ -181,7 +185,8 @@ static void answer_add(struct sa_view *sa, uint8_t type, uint16_t id, uint16_t b
     sa->transforms[sa->num_transforms++] = (struct transform){.type = type, .id = id, .key_bits = bits};
 }
 
-void propose_answer(struct ike *ike, struct builder *b, const struct proposal_choice *choice, struct span our_spi)
+void propose_answer(struct ike *ike, struct builder *b, const struct proposal_choice *choice,
+                    struct span our_spi)
 {
     bool is_ike = choice->protocol == PROTOCOL_IKE;
     struct policy_encr encr = {.encr = is_ike ? choice->ike.encr : choice->esp.encr,

@@ -5,7 +5,8 @@
 
 #define IV_COUNTER_BITS 48
 
-/* No key ever encrypts twice under one IV: the shard's ownership epoch stands above a counter that only this owner moves. */
+/* No key ever encrypts twice under one IV: the shard's ownership epoch stands above a counter that only this
+ * owner moves. */
 uint64_t sa_next_iv(struct ike *ike, struct ike_sa *sa)
 {
     uint32_t position = slab_position(&ike->sas, sa->slot);
@@ -47,7 +48,8 @@ static bool seal_datagram(struct ike *ike, struct ike_sa *sa, struct sealing *se
     message_begin(&b, start + 2, HF_MIN(room - 2, (size_t)UINT16_MAX), &sealing->header);
     size_t body_bytes = sk_sealed_bytes(&sealing->key, plain.len);
     uint8_t first = number <= 1 ? sealing->first : PAYLOAD_NONE;
-    size_t body = number == 0 ? build_sk(&b, first, body_bytes) : build_skf(&b, first, number, total, body_bytes);
+    size_t body =
+        number == 0 ? build_sk(&b, first, body_bytes) : build_skf(&b, first, number, total, body_bytes);
     struct span datagram = message_end(&b);
     if (datagram.len == 0) {
         return false;
@@ -101,8 +103,9 @@ bool sa_seal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool response
         .first = first,
     };
     size_t whole = IKE_HEADER_BYTES + PAYLOAD_HEADER_BYTES + sk_sealed_bytes(&sealing.key, inner.len);
-    bool sealed = sa->fragmentation && whole > IKE_FRAGMENT_BYTES ? seal_fragments(ike, sa, &sealing, inner)
-                                                                  : seal_datagram(ike, sa, &sealing, inner, 0, 0);
+    bool sealed = sa->fragmentation && whole > IKE_FRAGMENT_BYTES
+                      ? seal_fragments(ike, sa, &sealing, inner)
+                      : seal_datagram(ike, sa, &sealing, inner, 0, 0);
     sent_free(ike, ret_sent);
     if (!sealed || !blob_put(&ike->blobs, span_of(ike->scratch.wire, sealing.used), &ret_sent->datagrams)) {
         return false;
@@ -146,8 +149,10 @@ static struct reassembly *reassembly_for(struct ike *ike, struct ike_sa *sa, con
     bool response = (header->flags & IKE_FLAG_RESPONSE) != 0;
     if (sa->reassembly != SLOT_NONE) {
         struct reassembly *current = &ike->reassemblies[sa->reassembly];
-        /* RFC 7383 2.6: a higher total supersedes (the sender found a smaller path MTU), a lower one is old. */
-        if (current->message_id == header->message_id && current->response == response && current->total >= total) {
+        /* RFC 7383 2.6: a higher total supersedes (the sender found a smaller path MTU), a lower one is old.
+         */
+        if (current->message_id == header->message_id && current->response == response &&
+            current->total >= total) {
             return current->total == total ? current : NULL;
         }
         reassembly_free(ike, sa);
@@ -220,7 +225,8 @@ static enum cause open_fragment(struct ike *ike, struct ike_sa *sa, const struct
     reassembly->bytes += plain_len;
     reassembly->inner_first = view.number == 1 ? outer->inner_first : reassembly->inner_first;
     uint32_t all = (uint32_t)((UINT64_C(1) << reassembly->total) - 1);
-    return reassembly->received == all ? reassembly_finish(ike, sa, reassembly, ret_first, ret_inner) : CAUSE_BUSY;
+    return reassembly->received == all ? reassembly_finish(ike, sa, reassembly, ret_first, ret_inner)
+                                       : CAUSE_BUSY;
 }
 
 enum cause sa_open(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, struct span datagram,

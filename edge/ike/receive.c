@@ -1,4 +1,5 @@
-/* From a datagram to the exchange it belongs to. Cheap checks first; nothing in an SA changes before the ICV holds. */
+/* From a datagram to the exchange it belongs to. Cheap checks first; nothing in an SA changes before the ICV
+ * holds. */
 #include "edge/ike/internal.h"
 
 #define LEARN_WINDOW 4096 /* how far a peer's next id may have moved on since its record was written */
@@ -82,7 +83,8 @@ static bool request_is_next(struct ike *ike, struct ike_sa *sa, uint32_t id, con
     return true;
 }
 
-static enum cause open_and_read(struct ike *ike, struct ike_sa *sa, const struct ike_input *input, enum cause *ret_inner)
+static enum cause open_and_read(struct ike *ike, struct ike_sa *sa, const struct ike_input *input,
+                                enum cause *ret_inner)
 {
     uint8_t first = PAYLOAD_NONE;
     struct span inner = {0};
@@ -102,13 +104,14 @@ static enum cause open_and_read(struct ike *ike, struct ike_sa *sa, const struct
     return CAUSE_NONE;
 }
 
-/* The message is authentic: its source is where the client is now. A client behind a NAT may show up elsewhere at any
- * time (RFC 7296 2.23), and the handshake moves from port 500 to 4500. */
+/* The message is authentic: its source is where the client is now. A client behind a NAT may show up
+ * elsewhere at any time (RFC 7296 2.23), and the handshake moves from port 500 to 4500. */
 static void sa_follow(struct ike *ike, struct ike_sa *sa, const struct ike_datagram *datagram)
 {
     sa->last_in = ike->time.now;
     bool may_move = sa->state == SA_HALF_OPEN || sa->behind_nat;
-    bool moved = !endpoint_equal(&sa->remote, &datagram->remote) || !endpoint_equal(&sa->local, &datagram->local);
+    bool moved =
+        !endpoint_equal(&sa->remote, &datagram->remote) || !endpoint_equal(&sa->local, &datagram->local);
     if (!may_move || !moved) {
         return;
     }
@@ -121,7 +124,8 @@ static void sa_follow(struct ike *ike, struct ike_sa *sa, const struct ike_datag
     }
 }
 
-static void answer_malformed(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum cause cause, uint8_t critical)
+static void answer_malformed(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum cause cause,
+                             uint8_t critical)
 {
     ike_drop(ike, cause);
     if (cause == CAUSE_PAYLOAD_CRITICAL) {
@@ -163,7 +167,8 @@ static void receive_request(struct ike *ike, struct ike_sa *sa, const struct ike
     if (inner == CAUSE_NONE && message->unknown_critical != 0) {
         inner = CAUSE_PAYLOAD_CRITICAL;
     } else if (inner == CAUSE_NONE && (message->present & row->required) != row->required) {
-        inner = exchange == IKE_AUTH && (message->present & BIT(AUTH)) == 0 ? CAUSE_AUTH_METHOD : CAUSE_PAYLOAD_MISSING;
+        inner = exchange == IKE_AUTH && (message->present & BIT(AUTH)) == 0 ? CAUSE_AUTH_METHOD
+                                                                            : CAUSE_PAYLOAD_MISSING;
     }
     if (inner != CAUSE_NONE) {
         answer_malformed(ike, sa, exchange, inner, message->unknown_critical);
@@ -229,7 +234,8 @@ static void receive_protected(struct ike *ike, const struct ike_input *input)
     }
 }
 
-static void receive_version(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header)
+static void receive_version(struct ike *ike, const struct ike_datagram *datagram,
+                            const struct ike_header *header)
 {
     ike_drop(ike, CAUSE_VERSION);
     if ((header->flags & IKE_FLAG_RESPONSE) == 0 && header->version >> 4 > 2) { /* RFC 7296 2.5 */

@@ -1,5 +1,5 @@
-/* Our own exchanges: one at a time (window 1), retransmitted byte for byte, given up after a bounded number of tries
- * (RFC 7296 2.1, 2.4). */
+/* Our own exchanges: one at a time (window 1), retransmitted byte for byte, given up after a bounded number
+ * of tries (RFC 7296 2.1, 2.4). */
 #include "edge/ike/internal.h"
 
 bool request_send(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool is_delete, struct builder *b)
@@ -56,8 +56,9 @@ void request_delete(struct ike *ike, struct ike_sa *sa)
 {
     struct builder b;
     if (sa->request.message.valid) {
-        /* Window 1: the DELETE takes the place of a request whose answer no longer matters. The peer has seen or will see
-         * that id, so the next one is right in the usual case; in the other the peer finds out by its own liveness check. */
+        /* Window 1: the DELETE takes the place of a request whose answer no longer matters. The peer has seen
+         * or will see that id, so the next one is right in the usual case; in the other the peer finds out by
+         * its own liveness check. */
         request_clear(ike, sa);
     }
     chain_start(ike, &b);

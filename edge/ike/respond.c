@@ -1,7 +1,8 @@
 /* Answers: sealed inside an IKE SA, or plain to a request that belongs to none. */
 #include "edge/ike/internal.h"
 
-/* Unprotected error answers to strangers: enough for people who mistyped, too few to be worth spoofing for. */
+/* Unprotected error answers to strangers: enough for people who mistyped, too few to be worth spoofing for.
+ */
 #define ANSWER_BURST 64
 #define ANSWER_INTERVAL_NS (10 * NS_PER_MS)
 
@@ -23,7 +24,8 @@ bool sa_respond(struct ike *ike, struct ike_sa *sa, uint8_t exchange, struct bui
     return true;
 }
 
-void sa_respond_notify(struct ike *ike, struct ike_sa *sa, uint8_t exchange, uint16_t notify, struct span data)
+void sa_respond_notify(struct ike *ike, struct ike_sa *sa, uint8_t exchange, uint16_t notify,
+                       struct span data)
 {
     struct builder b;
     chain_start(ike, &b);
@@ -48,8 +50,8 @@ static bool answer_allowed(struct ike *ike)
     return true;
 }
 
-void answer_plain(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header, uint16_t notify,
-                  struct span data)
+void answer_plain(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header,
+                  uint16_t notify, struct span data)
 {
     if (notify != NOTIFY_COOKIE && !answer_allowed(ike)) {
         return;
@@ -67,6 +69,7 @@ void answer_plain(struct ike *ike, const struct ike_datagram *datagram, const st
     build_notify(&b, PROTOCOL_NONE, (struct span){0}, notify, data);
     struct span bytes = message_end(&b);
     hf_assert(bytes.len > 0);
-    ike->config.host.send(ike->config.host.context, &datagram->local, &datagram->remote, datagram->natt, bytes);
+    ike->config.host.send(ike->config.host.context, &datagram->local, &datagram->remote, datagram->natt,
+                          bytes);
     ike->counters.datagrams_out++;
 }

@@ -48,7 +48,8 @@ void ike_restore_cancel(struct ike *ike, struct ike_sa *sa)
     sa_free(ike, sa);
 }
 
-/* Outbound numbers up to the stored limit may have been used. New ones are reserved, in the store, before any is sent. */
+/* Outbound numbers up to the stored limit may have been used. New ones are reserved, in the store, before any
+ * is sent. */
 void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa)
 {
     ike->time = time;
@@ -72,7 +73,8 @@ static struct ike_child *live_child(struct ike *ike, uint32_t slot)
     return live ? &ike->child[slot] : NULL;
 }
 
-void ike_plane_counters(struct ike *ike, struct ike_time time, uint32_t slot, const struct ike_traffic *traffic)
+void ike_plane_counters(struct ike *ike, struct ike_time time, uint32_t slot,
+                        const struct ike_traffic *traffic)
 {
     ike->time = time;
     struct ike_child *child = live_child(ike, slot);

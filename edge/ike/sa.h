@@ -1,4 +1,5 @@
-/* The engine's tables: IKE SAs with what belongs to their session, Child SAs, half-open handshakes, reassemblies. */
+/* The engine's tables: IKE SAs with what belongs to their session, Child SAs, half-open handshakes,
+ * reassemblies. */
 #pragma once
 
 #include "edge/base/addr.h"
@@ -14,22 +15,23 @@
 
 enum sa_state {
     SA_FREE,
-    SA_HALF_OPEN,   /* IKE_SA_INIT answered, keys exist, nobody authenticated */
-    SA_RESTORING,   /* read back from the store, waits until its record is written under the new epoch */
+    SA_HALF_OPEN, /* IKE_SA_INIT answered, keys exist, nobody authenticated */
+    SA_RESTORING, /* read back from the store, waits until its record is written under the new epoch */
     SA_ESTABLISHED,
-    SA_REKEYED,     /* replaced by another IKE SA; lives until the client deletes it */
-    SA_CLOSING,     /* our DELETE is under way */
-    SA_CLOSED,      /* answers retransmissions of the last request for a while, nothing else */
+    SA_REKEYED, /* replaced by another IKE SA; lives until the client deletes it */
+    SA_CLOSING, /* our DELETE is under way */
+    SA_CLOSED,  /* answers retransmissions of the last request for a while, nothing else */
 };
 
-/* What an SA waits for before a finished answer may leave (the order of effects: plane, then store, then send). */
+/* What an SA waits for before a finished answer may leave (the order of effects: plane, then store, then
+ * send). */
 enum sa_wait { WAIT_NOTHING, WAIT_PLANE, WAIT_STORE };
 
 /* What becomes of the SA when the wait is over. */
 enum sa_pending {
     PENDING_NONE,
-    PENDING_AUTH,         /* IKE_AUTH with its first child */
-    PENDING_CHILD,        /* CREATE_CHILD_SA: new or rekeyed child */
+    PENDING_AUTH,  /* IKE_AUTH with its first child */
+    PENDING_CHILD, /* CREATE_CHILD_SA: new or rekeyed child */
     PENDING_IKE_REKEY,
     PENDING_RESTORE,
 };
@@ -51,9 +53,9 @@ struct sa_request { /* our own request that waits for its response; at most one 
 
 struct ike_sa {
     uint32_t slot;
-    uint8_t state;   /* enum sa_state */
-    uint8_t wait;    /* enum sa_wait */
-    uint8_t pending; /* enum sa_pending */
+    uint8_t state;         /* enum sa_state */
+    uint8_t wait;          /* enum sa_wait */
+    uint8_t pending;       /* enum sa_pending */
     bool we_are_initiator; /* of this IKE SA: after a rekey that we started */
     bool natt;             /* messages travel on 4500 behind the marker */
     bool behind_nat;
@@ -67,7 +69,7 @@ struct ike_sa {
     uint64_t spi_i, spi_r;
     struct ike_suite suite;
     struct ike_keys keys;
-    uint64_t iv_counter;   /* low 48 bits of the next IV */
+    uint64_t iv_counter; /* low 48 bits of the next IV */
     uint32_t peer_next_id;
     uint32_t our_next_id;
     struct sent_message response; /* to peer_next_id - 1 */
@@ -110,7 +112,7 @@ struct ike_child {
     uint64_t sequence_out;   /* where the plane started */
     uint64_t sequence_limit; /* reserved in the store */
     uint64_t sequence_in;
-    uint32_t rekeys;         /* slot of the child that this one replaces, SLOT_NONE */
+    uint32_t rekeys; /* slot of the child that this one replaces, SLOT_NONE */
     ns_t created;
 };
 
@@ -126,7 +128,7 @@ struct half_open {
 };
 
 struct reassembly { /* RFC 7383 2.6; fragments are opened one by one, so only the peer's own ever get here */
-    uint32_t sa; /* SLOT_NONE: free */
+    uint32_t sa;    /* SLOT_NONE: free */
     uint32_t message_id;
     bool response;
     uint8_t inner_first;

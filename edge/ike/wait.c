@@ -1,5 +1,5 @@
-/* Effects in order. An answer that creates something leaves only when the data plane has it and the store has written it;
- * when one of them fails, the answer changes and nothing is left behind. */
+/* Effects in order. An answer that creates something leaves only when the data plane has it and the store has
+ * written it; when one of them fails, the answer changes and nothing is left behind. */
 #include "edge/ike/internal.h"
 
 #define SAVE_AGAIN_NS (30 * NS_PER_S)
@@ -41,7 +41,8 @@ static void session_begin(struct ike *ike, struct ike_sa *sa)
     sa->last_in = ike->time.now;
 }
 
-/* RFC 7296 2.4: the client says that it has no other session; those that it had under this identity are stale. */
+/* RFC 7296 2.4: the client says that it has no other session; those that it had under this identity are
+ * stale. */
 static void close_older_sessions(struct ike *ike, const struct ike_sa *sa)
 {
     uint32_t slot = sa_first_of_peer(ike, &sa->remote_id, sa->connection);
@@ -186,7 +187,8 @@ void ike_plane_done(struct ike *ike, struct ike_time time, uint64_t token, uint3
         return;
     }
     if (ok) {
-        ike->child[child].state = ike->child[child].state == CHILD_INSTALLING ? CHILD_INSTALLED : ike->child[child].state;
+        ike->child[child].state =
+            ike->child[child].state == CHILD_INSTALLING ? CHILD_INSTALLED : ike->child[child].state;
     }
     if (sa->wait == WAIT_PLANE && sa->wait_token == token) {
         if (ok) {
@@ -239,11 +241,13 @@ void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum 
     uint32_t slot = (uint32_t)token;
     struct ike_sa *sa = &ike->sa[slot];
     bool waits = sa->wait == WAIT_STORE && sa->wait_token == token;
-    if (slot >= slab_capacity(&ike->sas) || !slab_is_used(&ike->sas, slot) || (!waits && sa->save_token != token)) {
+    if (slot >= slab_capacity(&ike->sas) || !slab_is_used(&ike->sas, slot) ||
+        (!waits && sa->save_token != token)) {
         return;
     }
     if (result == IKE_STORE_FENCED) {
-        /* Another owner has this shard: what we hold is a copy, and the session is not ended by dropping it. */
+        /* Another owner has this shard: what we hold is a copy, and the session is not ended by dropping it.
+         */
         sa_close(ike, sa, CAUSE_NOT_OURS, false);
         return;
     }

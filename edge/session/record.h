@@ -32,6 +32,7 @@ struct session_record {
     uint32_t peer_next_id; /* the peer's next request id, at least */
     uint32_t our_next_id;
     bool fragmentation;    /* RFC 7383 agreed */
+    bool natt;             /* messages travel behind the non-ESP marker */
     struct endpoint local, remote;
     bool behind_nat;
     struct identity local_id, remote_id;

@@ -1,0 +1,215 @@
+/* One worker's composition: events to engines, their wishes to effects. */
+#include "edge/core/core.h"
+
+#include "edge/base/secret.h"
+#include "edge/core/internal.h"
+
+#define SLACK_PERCENT 25 /* shards fill unevenly */
+#define SLACK_SLOTS 4
+
+/* Slots of one shard so that all shards together hold `total`, rekeys and uneven filling included. */
+static uint32_t per_shard(uint32_t total, uint8_t shard_bits)
+{
+    uint32_t shards = UINT32_C(1) << shard_bits;
+    uint32_t even = (total + shards - 1) / shards;
+    uint32_t slots = even + even * SLACK_PERCENT / 100 + SLACK_SLOTS;
+    return HF_MIN(slots, UINT32_C(1) << (30 - shard_bits));
+}
+
+static struct ike_config engine_config(const struct core_config *config)
+{
+    struct ike_config engine = {
+        .shards = config->shards,
+        .num_shards = config->num_shards,
+        .shard_bits = config->shard_bits,
+        .sas_per_shard = per_shard(config->sessions_max, config->shard_bits) +
+                         (config->half_open_max + config->num_shards - 1) / config->num_shards,
+        .children_per_shard = per_shard(config->children_max, config->shard_bits),
+        .half_open_max = config->half_open_max,
+        .spi = config->spi,
+        .rand = config->rand,
+    };
+    memcpy(engine.fleet_key, config->fleet_key, sizeof(engine.fleet_key));
+    return engine;
+}
+
+static size_t aligned(size_t bytes)
+{
+    return (bytes + 63) & ~(size_t)63;
+}
+
+size_t core_bytes(const struct core_config *config)
+{
+    struct ike_config engine = engine_config(config);
+    return aligned(sizeof(struct core)) + aligned(config->num_shards * sizeof(struct core_shard)) +
+           ike_bytes(&engine);
+}
+
+size_t core_pool_bytes(const struct core_config *config, const struct policy *policy)
+{
+    return pools_bytes(config, policy);
+}
+
+struct core *core_init(void *memory, const struct core_config *config, void *pool_memory)
+{
+    hf_assert(config->num_shards > 0 && config->shard_bits >= SHARD_BITS_MIN && config->half_open_max > 0);
+    uint8_t *at = memory;
+    struct core *core = memory;
+    memset(core, 0, sizeof(*core));
+    core->config = *config;
+    core->policy = config->policy;
+    core->claim_retry = NS_NEVER;
+    at += aligned(sizeof(*core));
+    core->shards = (struct core_shard *)at;
+    memset(core->shards, 0, config->num_shards * sizeof(*core->shards));
+    for (uint32_t i = 0; i < config->num_shards; i++) {
+        fleet_derive(config->fleet_key, "record", config->shards[i], core->shards[i].record_key,
+                     sizeof(core->shards[i].record_key));
+    }
+    at += aligned(config->num_shards * sizeof(*core->shards));
+    struct ike_config engine = engine_config(config);
+    engine.host = core_host(core);
+    core->ike = ike_init(at, &engine, config->policy);
+    pools_init(core, pool_memory, config->policy);
+    return core;
+}
+
+void core_done(struct core *core)
+{
+    ike_done(core->ike);
+    secret_wipe(core->shards, core->config.num_shards * sizeof(*core->shards));
+    secret_wipe(core, sizeof(*core));
+}
+
+static void step_store_done(struct core *core, const struct store_done *done)
+{
+    if ((done->token & START_TOKEN) != 0) {
+        start_store_done(core, done);
+    } else if (done->token != 0) {
+        enum ike_store_result result = done->result == STORE_OK       ? IKE_STORE_OK
+                                       : done->result == STORE_FENCED ? IKE_STORE_FENCED
+                                                                      : IKE_STORE_FAILED;
+        ike_store_done(core->ike, core->time, done->token, result);
+    }
+}
+
+static void step_plane_done(struct core *core, const struct plane_done *done)
+{
+    if (done->type == PLANE_INSTALL) {
+        ike_plane_done(core->ike, core->time, done->token, done->child, done->cause == CAUSE_NONE);
+    } else if (done->type == PLANE_READ) {
+        struct ike_traffic traffic = {.bytes_in = done->counters.bytes_in,
+                                      .bytes_out = done->counters.bytes_out,
+                                      .sequence_in = done->counters.sequence_in,
+                                      .sequence_out = done->counters.sequence_out,
+                                      .last_in = done->counters.last_in};
+        ike_plane_counters(core->ike, core->time, done->child, &traffic);
+    }
+}
+
+static void step_plane(struct core *core, const struct plane_event *event)
+{
+    switch (event->type) {
+    case PLANE_EVENT_SEQUENCE:
+        ike_plane_sequence(core->ike, core->time, event->child, event->sequence_out);
+        break;
+    case PLANE_EVENT_SPENT:
+        ike_plane_spent(core->ike, core->time, event->child);
+        break;
+    case PLANE_EVENT_MOVED:
+        ike_plane_moved(core->ike, core->time, event->child, &event->remote);
+        break;
+    }
+}
+
+/* Sessions keep their addresses through a reload; those still in a pool of the same name stay leased there.
+ */
+static void step_policy(struct core *core, const struct policy *policy, void *pool_memory)
+{
+    const struct policy *old = core->policy;
+    core->policy = policy;
+    pools_init(core, pool_memory, policy);
+    for (uint32_t slot = 0; slot < ike_capacity(core->ike); slot++) {
+        const struct ike_sa *sa = ike_sa_at(core->ike, slot);
+        for (uint32_t i = 0; sa != NULL && i < sa->num_addresses; i++) {
+            (void)!pools_take_at(core, sa->pool, &sa->addresses[i]);
+        }
+    }
+    ike_policy(core->ike, policy);
+    effect_add(core, EFFECT_POLICY_FREE)->policy = old;
+}
+
+static void step_command(struct core *core, const struct event_command *command)
+{
+    if (command->type == COMMAND_DRAIN) {
+        ike_drain(core->ike);
+    } else {
+        (void)ike_disconnect(core->ike, core->time, command->session_id);
+    }
+}
+
+static void step_datagram(struct core *core, const struct event_datagram *datagram)
+{
+    if (!core->ready) {
+        core->counters.drops[CAUSE_STARTING]++;
+        return;
+    }
+    struct ike_datagram input = {.local = datagram->local,
+                                 .remote = datagram->remote,
+                                 .bytes = datagram->bytes,
+                                 .natt = datagram->natt};
+    ike_receive(core->ike, core->time, &input);
+}
+
+static void step_event(struct core *core, const struct event *event)
+{
+    switch (event->type) {
+    case EVENT_START:
+        start_begin(core);
+        break;
+    case EVENT_DATAGRAM:
+        step_datagram(core, &event->datagram);
+        break;
+    case EVENT_TIMER:
+        start_timer(core);
+        ike_timer(core->ike, core->time);
+        break;
+    case EVENT_STORE_DONE:
+        step_store_done(core, &event->store);
+        break;
+    case EVENT_STORE_RECORD:
+        start_record(core, &event->record);
+        break;
+    case EVENT_PLANE_DONE:
+        step_plane_done(core, &event->plane_done);
+        break;
+    case EVENT_PLANE:
+        step_plane(core, &event->plane);
+        break;
+    case EVENT_COMMAND:
+        step_command(core, &event->command);
+        break;
+    case EVENT_POLICY:
+        step_policy(core, event->policy.policy, event->policy.pool_memory);
+        break;
+    }
+}
+
+void core_step(struct core *core, const struct event *event, struct effects *ret_effects)
+{
+    secret_wipe(core->arena, core->arena_used); /* keys on their way to the plane */
+    core->arena_used = 0;
+    core->effects = ret_effects;
+    core->effects->count = 0;
+    core->time = (struct ike_time){.now = event->now, .unix_s = event->now_unix_s};
+    step_event(core, event);
+    for (uint32_t i = 0; i < core->num_failed; i++) {
+        ike_store_done(core->ike, core->time, core->failed_tokens[i], IKE_STORE_FAILED);
+    }
+    core->num_failed = 0;
+}
+
+ns_t core_deadline(const struct core *core)
+{
+    return HF_MIN(core->claim_retry, ike_deadline(core->ike));
+}

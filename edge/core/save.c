@@ -1,0 +1,188 @@
+/* Sessions to sealed records and back. A record is bound to its shard, index and epoch: moved elsewhere it
+ * does not open. */
+#include "edge/base/secret.h"
+#include "edge/core/internal.h"
+
+#define AAD_BYTES 8
+
+static struct span record_aad(uint16_t shard, uint32_t index, uint16_t epoch, uint8_t ret_aad[AAD_BYTES])
+{
+    be16_store(ret_aad, shard);
+    be32_store(ret_aad + 2, index);
+    be16_store(ret_aad + 6, epoch);
+    return span_of(ret_aad, AAD_BYTES);
+}
+
+static void record_child_from(struct record_child *to, const struct ike_child *from)
+{
+    *to = (struct record_child){.spi_in = from->spi_in,
+                                .spi_out = from->spi_out,
+                                .suite = from->suite,
+                                .key_in = from->key_in,
+                                .key_out = from->key_out,
+                                .sequence_limit = from->sequence_limit,
+                                .sequence_in = from->sequence_in,
+                                .num_ts_local = from->num_ts_local,
+                                .num_ts_remote = from->num_ts_remote};
+    memcpy(to->ts_local, from->ts_local, sizeof(to->ts_local));
+    memcpy(to->ts_remote, from->ts_remote, sizeof(to->ts_remote));
+}
+
+static void record_from(struct core *core, const struct ike_sa *sa, struct session_record *record)
+{
+    *record = (struct session_record){.session_id = sa->session_id,
+                                      .spi_i = sa->spi_i,
+                                      .spi_r = sa->spi_r,
+                                      .we_are_initiator = sa->we_are_initiator,
+                                      .suite = sa->suite,
+                                      .keys = sa->keys,
+                                      .peer_next_id = sa->peer_next_id,
+                                      .our_next_id = sa->our_next_id,
+                                      .fragmentation = sa->fragmentation,
+                                      .natt = sa->natt,
+                                      .local = sa->local,
+                                      .remote = sa->remote,
+                                      .behind_nat = sa->behind_nat,
+                                      .local_id = sa->local_id,
+                                      .remote_id = sa->remote_id,
+                                      .num_addresses = sa->num_addresses,
+                                      .established_unix_s = sa->established_unix_s,
+                                      .written_unix_s = core->time.unix_s,
+                                      .num_children = sa->num_children};
+    memcpy(record->connection, sa->connection, sizeof(record->connection));
+    memcpy(record->pool, sa->pool, sizeof(record->pool));
+    memcpy(record->addresses, sa->addresses, sizeof(record->addresses));
+    for (uint32_t i = 0; i < sa->num_children; i++) {
+        record_child_from(&record->children[i], ike_child_at(core->ike, sa->children[i]));
+    }
+}
+
+bool save_put(struct core *core, const struct ike_sa *sa, uint32_t replaces_slot, uint64_t token)
+{
+    uint32_t position = ike_shard_position(core->ike, sa->slot);
+    const struct core_shard *shard = &core->shards[position];
+    if (shard->state != SHARD_OWNED) {
+        return false;
+    }
+    record_from(core, sa, &core->record);
+    size_t len = record_encode(&core->record, core->record_plain, sizeof(core->record_plain));
+    uint8_t aad[AAD_BYTES];
+    uint32_t index = ike_shard_index(core->ike, sa->slot);
+    uint8_t *sealed = effect_room(core, len + SEAL_OVERHEAD_BYTES);
+    bool ok = len > 0 && seal_record(shard->record_key, &core->config.rand,
+                                     record_aad(core->config.shards[position], index, shard->epoch, aad),
+                                     span_of(core->record_plain, len), sealed);
+    secret_wipe(&core->record, sizeof(core->record));
+    secret_wipe(core->record_plain, len);
+    if (!ok) {
+        return false;
+    }
+    effect_add(core, EFFECT_STORE)->store = (struct store_op){
+        .type = STORE_PUT,
+        .token = token,
+        .shard = core->config.shards[position],
+        .epoch = shard->epoch,
+        .index = index,
+        .replaces = replaces_slot == SLOT_NONE ? STORE_NO_INDEX : ike_shard_index(core->ike, replaces_slot),
+        .value = span_of(sealed, len + SEAL_OVERHEAD_BYTES),
+    };
+    return true;
+}
+
+void save_delete(struct core *core, uint32_t slot)
+{
+    uint32_t position = ike_shard_position(core->ike, slot);
+    if (core->shards[position].state != SHARD_OWNED) {
+        return;
+    }
+    effect_add(core, EFFECT_STORE)->store = (struct store_op){
+        .type = STORE_DELETE,
+        .token = 0,
+        .shard = core->config.shards[position],
+        .epoch = core->shards[position].epoch,
+        .index = ike_shard_index(core->ike, slot),
+        .replaces = STORE_NO_INDEX,
+    };
+}
+
+enum cause save_open(struct core *core, const struct store_record *stored)
+{
+    uint8_t key[32], aad[AAD_BYTES];
+    if (stored->value.len < SEAL_OVERHEAD_BYTES ||
+        stored->value.len - SEAL_OVERHEAD_BYTES > sizeof(core->record_plain)) {
+        return CAUSE_RECORD;
+    }
+    size_t len = stored->value.len - SEAL_OVERHEAD_BYTES;
+    fleet_derive(core->config.fleet_key, "record", stored->shard, key, sizeof(key));
+    bool ok = unseal_record(key, record_aad(stored->shard, stored->index, stored->epoch, aad), stored->value,
+                            core->record_plain);
+    secret_wipe(key, sizeof(key));
+    enum cause cause = ok ? record_decode(span_of(core->record_plain, len), &core->record) : CAUSE_RECORD;
+    secret_wipe(core->record_plain, len);
+    return cause;
+}
+
+static bool child_restore(struct core *core, struct ike_sa *sa, const struct record_child *from)
+{
+    struct ike_child *child = ike_restore_child(core->ike, sa, from->spi_in);
+    if (child == NULL) {
+        return false;
+    }
+    child->spi_out = from->spi_out;
+    child->suite = from->suite;
+    child->key_in = from->key_in;
+    child->key_out = from->key_out;
+    child->sequence_limit = from->sequence_limit;
+    child->sequence_in = from->sequence_in;
+    child->num_ts_local = from->num_ts_local;
+    child->num_ts_remote = from->num_ts_remote;
+    memcpy(child->ts_local, from->ts_local, sizeof(child->ts_local));
+    memcpy(child->ts_remote, from->ts_remote, sizeof(child->ts_remote));
+    return true;
+}
+
+static void session_from(struct ike_sa *sa, const struct session_record *record)
+{
+    sa->session_id = record->session_id;
+    sa->spi_i = record->spi_i;
+    sa->spi_r = record->spi_r;
+    sa->we_are_initiator = record->we_are_initiator;
+    sa->suite = record->suite;
+    sa->keys = record->keys;
+    sa->peer_next_id = record->peer_next_id;
+    sa->our_next_id = record->our_next_id;
+    sa->fragmentation = record->fragmentation;
+    sa->natt = record->natt;
+    sa->local = record->local;
+    sa->remote = record->remote;
+    sa->behind_nat = record->behind_nat;
+    sa->local_id = record->local_id;
+    sa->remote_id = record->remote_id;
+    sa->established_unix_s = record->established_unix_s;
+    memcpy(sa->connection, record->connection, sizeof(sa->connection));
+    memcpy(sa->pool, record->pool, sizeof(sa->pool));
+}
+
+enum cause save_restore(struct core *core)
+{
+    const struct session_record *record = &core->record;
+    uint64_t our_spi = record->we_are_initiator ? record->spi_i : record->spi_r;
+    struct ike_sa *sa = ike_restore_place(core->ike, our_spi);
+    if (sa == NULL) {
+        return CAUSE_SPI_MISMATCH;
+    }
+    session_from(sa, record);
+    for (uint32_t i = 0; i < record->num_children; i++) {
+        if (!child_restore(core, sa, &record->children[i])) {
+            ike_restore_cancel(core->ike, sa);
+            return CAUSE_CHILD_LIMIT;
+        }
+    }
+    for (uint32_t i = 0; i < record->num_addresses; i++) {
+        /* An address outside today's pools stays the session's: the client cannot be told another one. */
+        (void)!pools_take_at(core, record->pool, &record->addresses[i]);
+        sa->addresses[sa->num_addresses++] = record->addresses[i];
+    }
+    ike_restore(core->ike, core->time, sa);
+    return CAUSE_NONE;
+}

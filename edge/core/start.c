@@ -1,0 +1,107 @@
+/* Before the first client: own the shards, read their sessions back. A store that does not answer delays
+ * sessions of the past, not new ones, unless the policy says so. */
+#include "edge/core/internal.h"
+
+#define CLAIMS_OPEN_MAX 32
+#define CLAIM_RETRY_NS (5 * NS_PER_S)
+
+static void store_op(struct core *core, enum store_op_type type, uint32_t position)
+{
+    effect_add(core, EFFECT_STORE)->store = (struct store_op){
+        .type = type,
+        .token = START_TOKEN | position,
+        .shard = core->config.shards[position],
+        .epoch = core->shards[position].epoch,
+        .replaces = STORE_NO_INDEX,
+    };
+}
+
+static void claim_some(struct core *core)
+{
+    while (core->claims_open < CLAIMS_OPEN_MAX && core->claims_next < core->config.num_shards) {
+        uint32_t position = core->claims_next++;
+        if (core->shards[position].state == SHARD_UNCLAIMED) {
+            core->shards[position].state = SHARD_CLAIMING;
+            core->claims_open++;
+            store_op(core, STORE_CLAIM, position);
+        }
+    }
+}
+
+static void start_ready(struct core *core)
+{
+    core->ready = true;
+    effect_audit(core, &(struct audit){.type = AUDIT_READY, .count = core->restored});
+}
+
+static void shard_done(struct core *core, uint32_t position, enum shard_state state)
+{
+    core->shards[position].state = (uint8_t)state;
+    core->claims_open--;
+    core->shards_done++;
+    claim_some(core);
+    if (core->claims_open == 0 && !core->ready) {
+        start_ready(core);
+    }
+}
+
+static void claim_failed(struct core *core, uint32_t position)
+{
+    bool refuse = core->policy->store_failure == POLICY_STORE_REFUSE;
+    if (core->claim_retry == NS_NEVER) { /* once per round, not once per shard */
+        core->claim_retry = core->time.now + CLAIM_RETRY_NS;
+        effect_audit(core, &(struct audit){.type = AUDIT_STORE_FAILED, .cause = CAUSE_STORE});
+    }
+    core->shards[position].state = SHARD_UNCLAIMED;
+    core->claims_open--;
+    claim_some(core);
+    if (core->claims_open == 0 && !core->ready && !refuse) {
+        start_ready(core);
+    }
+}
+
+void start_begin(struct core *core)
+{
+    hf_assert(!core->started);
+    core->started = true;
+    claim_some(core);
+}
+
+void start_timer(struct core *core)
+{
+    if (core->claim_retry <= core->time.now) {
+        core->claim_retry = NS_NEVER;
+        core->claims_next = 0;
+        claim_some(core);
+    }
+}
+
+void start_store_done(struct core *core, const struct store_done *done)
+{
+    uint32_t position = (uint32_t)done->token;
+    hf_assert(position < core->config.num_shards);
+    struct core_shard *shard = &core->shards[position];
+    if (done->result != STORE_OK) {
+        claim_failed(core, position);
+    } else if (done->type == STORE_CLAIM) {
+        shard->epoch = done->epoch;
+        /* Owned from here on: restored sessions write their records while the scan goes on. */
+        shard->state = SHARD_OWNED;
+        store_op(core, STORE_SCAN, position);
+    } else {
+        shard_done(core, position, SHARD_OWNED);
+    }
+}
+
+void start_record(struct core *core, const struct store_record *stored)
+{
+    enum cause cause = save_open(core, stored);
+    if (cause == CAUSE_NONE) {
+        cause = save_restore(core);
+    }
+    if (cause == CAUSE_NONE) {
+        core->restored++;
+    } else {
+        effect_audit(core, &(struct audit){.type = AUDIT_RESTORE_FAILED, .cause = cause});
+    }
+}

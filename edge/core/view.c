@@ -1,0 +1,84 @@
+/* Read-only views for people: counters, sessions. */
+#include "edge/core/internal.h"
+
+const struct core_counters *core_counters(struct core *core)
+{
+    const struct ike_counters *ike = ike_counters(core->ike);
+    struct core_counters *c = &core->counters;
+    uint64_t starting = c->drops[CAUSE_STARTING];
+    c->datagrams_in = ike->datagrams_in;
+    c->datagrams_out = ike->datagrams_out;
+    memcpy(c->drops, ike->drops, sizeof(c->drops));
+    memcpy(c->handshakes, ike->handshakes, sizeof(c->handshakes));
+    memcpy(c->sessions_ended, ike->ended, sizeof(c->sessions_ended));
+    c->drops[CAUSE_STARTING] = starting;
+    c->handshakes_ok = ike->handshakes_ok;
+    c->cookies_sent = ike->cookies_sent;
+    c->retransmits_answered = ike->retransmits_answered;
+    c->retransmits_sent = ike->retransmits_sent;
+    c->dpd_sent = ike->dpd_sent;
+    c->ike_rekeys = ike->ike_rekeys;
+    c->child_rekeys = ike->child_rekeys;
+    c->store_failures = ike->store_failures;
+    c->sessions_restored = ike->restored;
+    c->sessions = ike->sessions;
+    c->half_open = ike->half_open;
+    c->children = ike->children;
+    c->unsaved = ike->unsaved;
+    return c;
+}
+
+static void view_child(ns_t now, const struct ike_child *child, struct child_view *ret)
+{
+    *ret = (struct child_view){.child = child->slot,
+                               .spi_in = child->spi_in,
+                               .spi_out = child->spi_out,
+                               .suite = child->suite,
+                               .age = now - child->created,
+                               .ts_local = child->ts_local,
+                               .ts_remote = child->ts_remote,
+                               .num_ts_local = child->num_ts_local,
+                               .num_ts_remote = child->num_ts_remote};
+}
+
+static void view_session(const struct core *core, ns_t now, const struct ike_sa *sa, struct session_view *ret)
+{
+    bool established = sa->state == SA_ESTABLISHED || sa->state == SA_RESTORING;
+    *ret = (struct session_view){
+        .session_id = sa->session_id,
+        .spi_i = sa->spi_i,
+        .spi_r = sa->spi_r,
+        .shard = core->config.shards[ike_shard_position(core->ike, sa->slot)],
+        .established = established,
+        .restored = sa->restored,
+        .unsaved = sa->unsaved,
+        .behind_nat = sa->behind_nat,
+        .suite = sa->suite,
+        .local = sa->local,
+        .remote = sa->remote,
+        .local_id = sa->local_id.type == 0 ? NULL : &sa->local_id,
+        .remote_id = sa->remote_id.type == 0 ? NULL : &sa->remote_id,
+        .connection = sa->connection[0] == '\0' ? NULL : sa->connection,
+        .num_addresses = sa->num_addresses,
+        .age = now - (established ? sa->established : sa->created),
+        .idle = now - sa->last_in,
+        .num_children = sa->num_children,
+    };
+    memcpy(ret->addresses, sa->addresses, sizeof(ret->addresses));
+    for (uint32_t i = 0; i < sa->num_children; i++) {
+        view_child(now, ike_child_at(core->ike, sa->children[i]), &ret->children[i]);
+    }
+}
+
+bool core_session_next(const struct core *core, ns_t now, uint32_t *cursor, struct session_view *ret_view)
+{
+    while (*cursor < ike_capacity(core->ike)) {
+        const struct ike_sa *sa = ike_sa_at(core->ike, (*cursor)++);
+        if (sa != NULL &&
+            (sa->state == SA_HALF_OPEN || sa->state == SA_ESTABLISHED || sa->state == SA_RESTORING)) {
+            view_session(core, now, sa, ret_view);
+            return true;
+        }
+    }
+    return false;
+}
