@@ -5,10 +5,11 @@
 #include "edge/crypto/seal.h"
 #include "edge/ike/internal.h"
 
-#define BLOCKS_PER_SA 4         /* a cached answer and a request of ours */
-#define BLOCKS_PER_HALF_OPEN 10 /* both IKE_SA_INIT messages, and the answer to IKE_AUTH that is being made  \
-                                 */
-#define BLOCKS_AT_LEAST 512     /* fragments of a few messages, whatever the limits */
+#define BLOCKS_PER_SA 4 /* a cached answer and a request of ours */
+#define BLOCKS_PER_HALF_OPEN                                                                                 \
+    10                      /* both IKE_SA_INIT messages, and the answer to IKE_AUTH that is being made      \
+                             */
+#define BLOCKS_AT_LEAST 512 /* fragments of a few messages, whatever the limits */
 
 /* Cuts tables out of one piece of memory; with `base` NULL it only adds up. */
 struct carving {

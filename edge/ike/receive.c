@@ -22,6 +22,7 @@ static const struct exchange_row rows[] = {
     {CREATE_CHILD_SA, SA_REKEYED, BIT(SA) | BIT(NONCE), create_child},
     {INFORMATIONAL, SA_ESTABLISHED, 0, exch_info},
     {INFORMATIONAL, SA_REKEYED, 0, exch_info},
+    {INFORMATIONAL, SA_CLOSING, 0, exch_info}, /* both sides delete at once */
 };
 
 /* CREATE_CHILD_SA means three things; the protocol of the proposals and the selectors tell which. */

@@ -2,6 +2,16 @@
  * of tries (RFC 7296 2.1, 2.4). */
 #include "edge/ike/internal.h"
 
+#define SAVE_OWN_IDS                                                                                         \
+    8 /* requests of ours between two saves of the next id: liveness must not wear out the store */
+#define PROBE_TRIES 2
+
+static void request_clear(struct ike *ike, struct ike_sa *sa)
+{
+    sent_free(ike, &sa->request.message);
+    sa->request.next_try = NS_NEVER;
+}
+
 bool request_send(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool is_delete, struct builder *b)
 {
     struct span inner = message_end(b);
@@ -18,15 +28,26 @@ bool request_send(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool is_
     return true;
 }
 
-static void request_clear(struct ike *ike, struct ike_sa *sa)
+/* A restored session may have used ids above the stored one: those the client ignores in silence. The next
+ * ids are tried, as many as can have been used between two saves, before silence means death. */
+static bool request_probe(struct ike *ike, struct ike_sa *sa)
 {
-    sent_free(ike, &sa->request.message);
-    sa->request.next_try = NS_NEVER;
+    if (!sa->learn_our_id || sa->request.is_delete || sa->request.tries < PROBE_TRIES ||
+        sa->request.probes > SAVE_OWN_IDS) {
+        return false;
+    }
+    sa->request.probes++;
+    request_clear(ike, sa);
+    request_dpd(ike, sa);
+    return sa->request.message.valid;
 }
 
 void request_retry(struct ike *ike, struct ike_sa *sa)
 {
     const struct policy_timers *timers = &ike->policy->timers;
+    if (request_probe(ike, sa)) {
+        return;
+    }
     if (sa->request.tries > timers->retries) {
         request_clear(ike, sa);
         if (sa->state == SA_CLOSING) {
@@ -72,6 +93,10 @@ void request_answered(struct ike *ike, struct ike_sa *sa, const struct ike_input
     bool was_delete = sa->request.is_delete;
     request_clear(ike, sa);
     sa->last_in = ike->time.now;
+    sa->learn_our_id = false;
+    if (sa->our_next_id % SAVE_OWN_IDS == 0 && sa->state == SA_ESTABLISHED && sa->wait == WAIT_NOTHING) {
+        sa_save(ike, sa);
+    }
     if (was_delete && sa->state == SA_CLOSING) {
         sa_free(ike, sa);
     }

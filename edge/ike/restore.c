@@ -54,7 +54,7 @@ void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa)
 {
     ike->time = time;
     sa->state = SA_RESTORING;
-    sa->restored = sa->learn_id = sa->record_exists = true;
+    sa->restored = sa->learn_id = sa->learn_our_id = sa->record_exists = true;
     sa->created = sa->established = sa->last_in = time.now;
     for (uint32_t i = 0; i < sa->num_children; i++) {
         struct ike_child *child = &ike->child[sa->children[i]];

@@ -48,6 +48,7 @@ struct sa_request { /* our own request that waits for its response; at most one 
     uint8_t exchange;
     bool is_delete;
     uint32_t tries;
+    uint32_t probes; /* ids tried since the session was restored */
     ns_t next_try;
 };
 
@@ -63,6 +64,7 @@ struct ike_sa {
     bool restored;
     bool unsaved;
     bool learn_id;      /* restored: the peer's next id is learned from the first authentic request */
+    bool learn_our_id;  /* restored: our own next id may be higher than the stored one */
     bool record_exists; /* in the store under this slot's (shard, index) */
     bool idle_asked;    /* the plane was asked when it last heard from the client */
     bool initial_contact;
