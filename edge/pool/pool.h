@@ -29,8 +29,8 @@ struct pool {
     uint32_t used;
 };
 
-/* A prefix must hold at least one usable address per shard: IPv4 with 16 shards a /26, with 1024 shards a /20.
- * An IPv6 prefix must not hold ::ffff:0:0/96. */
+/* A prefix must hold at least one usable address per shard: IPv4 with 16 shards a /26, with 1024 shards a
+ * /20. An IPv6 prefix must not hold ::ffff:0:0/96. */
 HF_MUST bool pool_fits(const struct ip_prefix *prefix, uint8_t shard_bits);
 /* Bytes of memory pool_init() needs, a multiple of 8; the prefix fits (asserted). */
 size_t pool_bytes(const struct pool_config *config);

@@ -1,6 +1,6 @@
-/* A session's record: all that is needed to go on with it after a restart or on another node (DESIGN section 5). Encoded
- * with a version byte and tagged fields, so that an older reader can refuse and a newer one can read. The bytes are secret:
- * the core seals them before they leave. */
+/* A session's record: all that is needed to go on with it after a restart or on another node (DESIGN section
+ * 5). Encoded with a version byte and tagged fields, so that an older reader can refuse and a newer one can
+ * read. The bytes are secret: the core seals them before they leave. */
 #pragma once
 
 #include "edge/base/addr.h"
@@ -24,15 +24,15 @@ struct record_child {
 };
 
 struct session_record {
-    uint64_t session_id;   /* random, for people and accounting; survives rekeys and moves */
+    uint64_t session_id; /* random, for people and accounting; survives rekeys and moves */
     uint64_t spi_i, spi_r;
     bool we_are_initiator; /* of this IKE SA (after we rekeyed it) */
     struct ike_suite suite;
     struct ike_keys keys;
     uint32_t peer_next_id; /* the peer's next request id, at least */
     uint32_t our_next_id;
-    bool fragmentation;    /* RFC 7383 agreed */
-    bool natt;             /* messages travel behind the non-ESP marker */
+    bool fragmentation; /* RFC 7383 agreed */
+    bool natt;          /* messages travel behind the non-ESP marker */
     struct endpoint local, remote;
     bool behind_nat;
     struct identity local_id, remote_id;
