@@ -1,0 +1,219 @@
+/* The one YAML file that says what a gateway does. A file is either taken whole or refused with every finding
+ * that could be made, each with line, column and a reason; docs/holdfast.example.yaml shows every key.
+ *
+ * libcyaml fills the text and number fields (those that a key of the file names). Fields marked "resolved"
+ * are what the checks made of them, and what the rest of the daemon reads. All memory belongs to the config.
+ */
+#pragma once
+
+#include "edge/base/addr.h"
+#include "edge/base/limits.h"
+#include "edge/crypto/cert.h"
+
+#define CONFIG_PATH_DEFAULT "/etc/holdfast/holdfast.yaml"
+#define CONFIG_BYTES_MAX (4u << 20)
+
+enum {
+    CONFIG_LISTEN_MAX = 16,
+    CONFIG_IDENTITIES_MAX = 64,
+    CONFIG_CONNECTIONS_MAX = 256,
+    CONFIG_FILES_MAX = 16, /* CA or CRL files of one connection */
+    CONFIG_MATCH_MAX = 64,
+    CONFIG_SECRETS_MAX = 65536,
+    CONFIG_TRANSFORMS_MAX = 16,
+    CONFIG_NAME_MAX = 32, /* pools and connections: letters, digits, - _ . */
+    CONFIG_FINDINGS_MAX = 64,
+};
+
+/* ---- findings ---- */
+
+struct config_finding {
+    bool warning;
+    uint32_t line, column; /* from 1; 0 when the finding is about the whole file */
+    char path[96];         /* "pools[0].ipv4", empty for the whole file */
+    char reason[416];
+};
+
+/* In the order of the file. What does not fit is counted. */
+struct config_errors {
+    char file[256];
+    struct config_finding v[CONFIG_FINDINGS_MAX];
+    uint32_t count, num_errors, num_warnings; /* num_errors + num_warnings may exceed count */
+};
+
+#define CONFIG_LINE_MAX 832
+/* "holdfast.yaml:23:11: pools[0].ipv4: 10.9.0.1/24 has host bits set; did you mean 10.9.0.0/24?"; warnings
+ * have "warning: " before the path. */
+const char *config_finding_format(const struct config_errors *errors, const struct config_finding *finding,
+                                  char ret_line[CONFIG_LINE_MAX]);
+
+/* ---- the file ---- */
+
+struct config_listen {
+    char **addresses;
+    uint32_t num_addresses;
+    char *assign; /* interface that gets the addresses, NULL: they are there already */
+    uint16_t ike_port, natt_port;
+    struct ip_addr addrs[CONFIG_LISTEN_MAX]; /* resolved; num_addresses of them */
+};
+
+enum config_plane_type { CONFIG_PLANE_AUTO, CONFIG_PLANE_USER, CONFIG_PLANE_XFRM };
+
+struct config_plane {
+    enum config_plane_type type;
+    uint16_t mtu;    /* of inner packets */
+    char *interface; /* TUN or XFRM interface */
+};
+
+enum config_store_type { CONFIG_STORE_LMDB, CONFIG_STORE_MEMORY };
+enum config_store_failure { CONFIG_STORE_ACCEPT, CONFIG_STORE_REFUSE };
+
+struct config_store {
+    enum config_store_type type;
+    char *path; /* directory; resolved to an absolute path */
+    uint32_t size_mb;
+    enum config_store_failure on_failure;
+};
+
+struct config_limits {
+    uint32_t sessions;         /* of the node */
+    uint32_t half_open;        /* of the node, all workers together */
+    uint32_t cookie_threshold; /* of the node; 0: COOKIE always */
+};
+
+struct config_identity {
+    char *id;
+    char *certificate, *key; /* resolved to absolute paths; NULL: pre-shared keys only */
+    struct identity parsed;  /* resolved */
+};
+
+struct config_pool {
+    char *name;
+    char *ipv4, *ipv6; /* NULL: none */
+    bool source_nat;
+    char **dns;
+    uint32_t num_dns;
+    char **domains;
+    uint32_t num_domains;
+    struct ip_prefix v4, v6; /* resolved, from here on */
+    bool has_v4, has_v6;
+    struct ip_addr dns_addrs[DNS_PER_POOL_MAX];
+};
+
+struct config_secret {
+    char *id;          /* identity or pattern */
+    char *secret_file; /* resolved to an absolute path */
+    char *secret;      /* one of the two */
+};
+
+enum config_auth { CONFIG_AUTH_CERTIFICATE, CONFIG_AUTH_PSK };
+enum config_crl_policy { CONFIG_CRL_IF_PRESENT, CONFIG_CRL_REQUIRED };
+
+struct config_connection {
+    char *name;
+    char *identity;
+    enum config_auth auth;
+    char **match; /* patterns of client identities; the default is one "*" */
+    uint32_t num_match;
+    char **ca; /* resolved to absolute paths, as is crl */
+    uint32_t num_ca;
+    char **crl;
+    uint32_t num_crl;
+    enum config_crl_policy crl_policy;
+    struct config_secret *secrets;
+    uint32_t num_secrets;
+    char *pool; /* NULL: clients get no address */
+    char **subnets;
+    uint32_t num_subnets;
+    uint32_t identity_index; /* resolved, from here on: into identities */
+    int32_t pool_index;      /* into pools, -1 without */
+    struct ip_prefix prefixes[SELECTORS_PER_CHILD_MAX];
+    uint32_t num_prefixes; /* without `subnets`: everything */
+};
+
+struct config_encryption {
+    uint16_t encr, bits;
+};
+
+struct config_proposal {
+    char **encryption;
+    uint32_t num_encryption;
+    char **integrity;
+    uint32_t num_integrity;
+    char **prf; /* IKE only */
+    uint32_t num_prf;
+    char **groups;
+    uint32_t num_groups;
+    struct config_encryption
+        encrs[CONFIG_TRANSFORMS_MAX]; /* resolved, from here on: numbers of the registry */
+    uint16_t integs[CONFIG_TRANSFORMS_MAX], prfs[CONFIG_TRANSFORMS_MAX], kes[CONFIG_TRANSFORMS_MAX];
+    uint32_t num_encrs, num_integs, num_prfs, num_kes;
+};
+
+struct config_proposals {
+    struct config_proposal ike, esp;
+};
+
+struct config_timers {
+    char *half_open, *dpd, *retransmit, *response_keep, *ike_lifetime, *child_lifetime;
+    uint32_t retries;
+    ns_t half_open_ns, dpd_ns, retransmit_ns, response_keep_ns, ike_lifetime_ns,
+        child_lifetime_ns; /* resolved */
+};
+
+enum config_log_level { CONFIG_LOG_DEBUG, CONFIG_LOG_INFO, CONFIG_LOG_WARNING, CONFIG_LOG_ERROR };
+
+struct config_log {
+    char *file; /* absolute path, or "-" for standard output */
+    enum config_log_level level;
+};
+
+struct config_metrics {
+    char *listen;            /* NULL: no metrics over HTTP */
+    struct endpoint address; /* resolved */
+};
+
+struct config_control {
+    char *socket; /* absolute path */
+    char *group;  /* whose members may use it; NULL: root and the daemon's user only */
+};
+
+struct config {
+    struct config_listen listen;
+    char *workers; /* "auto" or a number */
+    uint8_t shard_bits;
+    struct config_plane plane;
+    struct config_store store;
+    char *fleet_key; /* absolute path; see fleet_key.h */
+    struct config_limits limits;
+    struct config_identity *identities;
+    uint32_t num_identities;
+    struct config_pool *pools;
+    uint32_t num_pools;
+    struct config_connection *connections;
+    uint32_t num_connections;
+    struct config_proposals proposals;
+    struct config_timers timers;
+    struct config_log log;
+    struct config_metrics metrics;
+    struct config_control control;
+    char *user; /* NULL: privileges are dropped, the user is kept */
+
+    uint32_t num_workers;     /* resolved, from here on; 0: one per core */
+    bool fleet_key_generated; /* no key named in the file: one is made at `fleet_key` at the first start */
+    struct yaml_index *index; /* where each key stands, for findings made later */
+};
+
+/* Reads, checks and resolves `path`, and looks whether the files it names exist and who may read them. False
+ * with at least one error in ret_errors; true with warnings at most. ret_errors is set in both cases; it is
+ * large (36 kB). */
+HF_MUST bool config_load(const char *path, struct config **ret_config, struct config_errors *ret_errors);
+/* The same from memory, and no other file is looked at: `file` is only a name and the base of relative paths.
+ */
+HF_MUST bool config_parse(const char *file, struct span text, struct config **ret_config,
+                          struct config_errors *ret_errors);
+void config_free(struct config *config); /* NULL is fine; wipes secrets */
+
+/* Adds a finding at the place of `path` in the file, or of the longest part of it that is there. */
+void config_find(const struct config *config, struct config_errors *errors, bool warning, const char *path,
+                 const char *format, ...) HF_PRINTF(5, 6);
