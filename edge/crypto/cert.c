@@ -123,6 +123,32 @@ static bool signatures_are_strong(const STACK_OF(X509) * chain)
     return true;
 }
 
+/* The library holds the path lengths of what a peer sent against the chain, not the anchor's (RFC 5280 6.1.1
+ * (d) leaves that open). An operator who limits a root means it. Self-issued certificates do not count (RFC
+ * 5280 4.2.1.9). */
+static bool path_lengths_hold(const STACK_OF(X509) * chain)
+{
+    long below = 0; /* CAs between this one and the leaf */
+
+    for (size_t i = 1; i < sk_X509_num(chain); i++) {
+        X509 *ca = sk_X509_value(chain, i);
+        long limit = X509_get_pathlen(ca);
+        if (limit >= 0 && below > limit) {
+            return false;
+        }
+        below += (X509_get_extension_flags(ca) & EXFLAG_SI) == 0 ? 1 : 0;
+    }
+    return true;
+}
+
+static enum cause judge_chain(const STACK_OF(X509) * chain)
+{
+    if (!path_lengths_hold(chain)) {
+        return CAUSE_CERT_UNTRUSTED;
+    }
+    return signatures_are_strong(chain) ? CAUSE_NONE : CAUSE_CERT_KEY;
+}
+
 static enum cause check_chain(const struct trust *trust, X509 *leaf, STACK_OF(X509) * helpers,
                               int64_t now_unix_s)
 {
@@ -136,8 +162,7 @@ static enum cause check_chain(const struct trust *trust, X509 *leaf, STACK_OF(X5
             cause = cause_of_error(X509_STORE_CTX_get_error(context));
             cause = cause == CAUSE_NONE ? CAUSE_CERT_UNTRUSTED : cause;
         } else {
-            bool strong = signatures_are_strong(X509_STORE_CTX_get0_chain(context));
-            cause = strong ? CAUSE_NONE : CAUSE_CERT_KEY;
+            cause = judge_chain(X509_STORE_CTX_get0_chain(context));
         }
     }
     X509_STORE_CTX_free(context);

@@ -69,6 +69,16 @@ size_t pem_crls(struct span pem, X509_CRL **ret_crls, size_t max)
     return good ? n : SIZE_MAX;
 }
 
+X509 *pem_first_cert(struct span pem)
+{
+    BIO *bio = bio_of(pem);
+    X509 *cert = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+
+    BIO_free(bio);
+    ERR_clear_error();
+    return cert;
+}
+
 EVP_PKEY *pem_key(struct span pem)
 {
     BIO *bio = bio_of(pem);
@@ -77,4 +87,40 @@ EVP_PKEY *pem_key(struct span pem)
     BIO_free(bio);
     ERR_clear_error();
     return key;
+}
+
+/* Moves what was written into `bio` behind `ret_pem`. Frees `bio`, and the library wipes what it frees. */
+static bool bio_move(BIO *bio, bool written, struct writer *ret_pem)
+{
+    const uint8_t *data = NULL;
+    size_t len = 0;
+
+    if (written && BIO_mem_contents(bio, &data, &len) == 1) {
+        writer_bytes(ret_pem, data, len);
+    }
+    BIO_free(bio);
+    ERR_clear_error();
+    return len > 0 && !ret_pem->overflow;
+}
+
+bool pem_write_cert(X509 *cert, struct writer *ret_pem)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+
+    return bio_move(bio, bio != NULL && PEM_write_bio_X509(bio, cert) == 1, ret_pem);
+}
+
+bool pem_write_crl(X509_CRL *crl, struct writer *ret_pem)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+
+    return bio_move(bio, bio != NULL && PEM_write_bio_X509_CRL(bio, crl) == 1, ret_pem);
+}
+
+bool pem_write_key(EVP_PKEY *key, struct writer *ret_pem)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    bool written = bio != NULL && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1;
+
+    return bio_move(bio, written, ret_pem);
 }
