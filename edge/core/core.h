@@ -129,6 +129,12 @@ struct core_config {
     const struct policy *policy;
 };
 
+/* Key epoch in use; others come with rotation. */
+#define SPI_EPOCH_FIRST 1
+/* The SPI layout's keys of this fleet. */
+void core_spi_config(const uint8_t fleet_key[FLEET_KEY_BYTES], uint8_t shard_bits,
+                     struct hf_spi_config *ret_spi);
+
 struct core;
 /* Bytes of memory core_init() wants (aligned to 64), pools included. */
 size_t core_bytes(const struct core_config *config);
