@@ -4,6 +4,8 @@
 #include "edge/core/internal.h"
 
 #define AAD_BYTES 8
+#define RESPONSE_BYTES_MAX                                                                                   \
+    3072 /* a longer cached answer is not saved: after a crash the client asks in vain */
 
 static struct span record_aad(uint16_t shard, uint32_t index, uint16_t epoch, uint8_t ret_aad[AAD_BYTES])
 {
@@ -64,7 +66,9 @@ bool save_put(struct core *core, const struct ike_sa *sa, uint32_t replaces_slot
     if (shard->state != SHARD_OWNED) {
         return false;
     }
+    uint8_t response[RESPONSE_BYTES_MAX];
     record_from(core, sa, &core->record);
+    core->record.response = span_of(response, ike_response_copy(core->ike, sa, response, sizeof(response)));
     size_t len = record_encode(&core->record, core->record_plain, sizeof(core->record_plain));
     uint8_t aad[AAD_BYTES];
     uint32_t index = ike_shard_index(core->ike, sa->slot);
@@ -117,9 +121,7 @@ enum cause save_open(struct core *core, const struct store_record *stored)
     bool ok = unseal_record(key, record_aad(stored->shard, stored->index, stored->epoch, aad), stored->value,
                             core->record_plain);
     secret_wipe(key, sizeof(key));
-    enum cause cause = ok ? record_decode(span_of(core->record_plain, len), &core->record) : CAUSE_RECORD;
-    secret_wipe(core->record_plain, len);
-    return cause;
+    return ok ? record_decode(span_of(core->record_plain, len), &core->record) : CAUSE_RECORD;
 }
 
 static bool child_restore(struct core *core, struct ike_sa *sa, const struct record_child *from)
@@ -183,6 +185,7 @@ enum cause save_restore(struct core *core)
         (void)!pools_take_at(core, record->pool, &record->addresses[i]);
         sa->addresses[sa->num_addresses++] = record->addresses[i];
     }
+    ike_restore_response(core->ike, sa, record->response);
     ike_restore(core->ike, core->time, sa);
     return CAUSE_NONE;
 }

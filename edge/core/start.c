@@ -1,5 +1,6 @@
 /* Before the first client: own the shards, read their sessions back. A store that does not answer delays
  * sessions of the past, not new ones, unless the policy says so. */
+#include "edge/base/secret.h"
 #include "edge/core/internal.h"
 
 #define CLAIMS_OPEN_MAX 32
@@ -99,6 +100,8 @@ void start_record(struct core *core, const struct store_record *stored)
     if (cause == CAUSE_NONE) {
         cause = save_restore(core);
     }
+    secret_wipe(&core->record, sizeof(core->record));
+    secret_wipe(core->record_plain, sizeof(core->record_plain));
     if (cause == CAUSE_NONE) {
         core->restored++;
     } else {

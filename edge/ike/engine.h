@@ -124,6 +124,10 @@ void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum 
  * to life, ike_restore_cancel() gives it back. */
 struct ike_sa *ike_restore_place(struct ike *ike, uint64_t our_spi);
 struct ike_child *ike_restore_child(struct ike *ike, struct ike_sa *sa, uint32_t spi_in);
+/* The cached answer to the client's last request, in the form ike_restore_response() takes; returns its
+ * length, 0 when there is none or `cap` is too small. */
+size_t ike_response_copy(const struct ike *ike, const struct ike_sa *sa, uint8_t *ret_bytes, size_t cap);
+void ike_restore_response(struct ike *ike, struct ike_sa *sa, struct span bytes);
 void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa);
 void ike_restore_cancel(struct ike *ike, struct ike_sa *sa);
 

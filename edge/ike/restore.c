@@ -38,6 +38,23 @@ struct ike_child *ike_restore_child(struct ike *ike, struct ike_sa *sa, uint32_t
     return child;
 }
 
+size_t ike_response_copy(const struct ike *ike, const struct ike_sa *sa, uint8_t *ret_bytes, size_t cap)
+{
+    if (!sa->response.valid || sa->response.datagrams.len > cap) {
+        return 0;
+    }
+    blob_get(&ike->blobs, sa->response.datagrams, ret_bytes, cap);
+    return sa->response.datagrams.len;
+}
+
+void ike_restore_response(struct ike *ike, struct ike_sa *sa, struct span bytes)
+{
+    if (bytes.len > 0 && sa->peer_next_id > 0 && blob_put(&ike->blobs, bytes, &sa->response.datagrams)) {
+        sa->response.valid = true;
+        sa->response.id = sa->peer_next_id - 1;
+    }
+}
+
 void ike_restore_cancel(struct ike *ike, struct ike_sa *sa)
 {
     while (sa->num_children > 0) {
@@ -56,6 +73,7 @@ void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa)
     sa->state = SA_RESTORING;
     sa->restored = sa->learn_id = sa->learn_our_id = sa->record_exists = true;
     sa->created = sa->established = sa->last_in = time.now;
+    sa->response_expires = time.now + ike->policy->timers.response_keep;
     for (uint32_t i = 0; i < sa->num_children; i++) {
         struct ike_child *child = &ike->child[sa->children[i]];
         child->created = time.now;

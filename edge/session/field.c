@@ -53,8 +53,8 @@ bool fields_read(struct span bytes, uint8_t required, uint8_t repeats, struct fi
                 return false;
             }
             ret_fields->repeated[ret_fields->num_repeated++] = body;
-        } else if (tag >= 1 && tag <= required) {
-            if ((ret_fields->seen >> tag & 1) != 0) {
+        } else if (tag >= 1 && tag <= FIELD_TAG_MAX) {
+            if ((ret_fields->seen >> tag & 1) != 0 && tag <= required) {
                 return false;
             }
             ret_fields->seen |= UINT32_C(1) << tag;
@@ -62,7 +62,7 @@ bool fields_read(struct span bytes, uint8_t required, uint8_t repeats, struct fi
         }
     }
     uint32_t wanted = (uint32_t)((UINT64_C(2) << required) - 2);
-    return reader_done(&r) && ret_fields->seen == wanted;
+    return reader_done(&r) && (ret_fields->seen & wanted) == wanted;
 }
 
 bool pair64_read(struct span body, uint64_t *ret_a, uint64_t *ret_b)

@@ -23,7 +23,7 @@ void pair64_write(struct writer *w, uint8_t tag, uint64_t a, uint64_t b);
 void pair32_write(struct writer *w, uint8_t tag, uint32_t a, uint32_t b);
 
 /* Splits `bytes` into fields: tags 1..required must be there once, `repeats` (0: none) up to CHILD_PER_SA_MAX
- * times; others are skipped. */
+ * times; others may be there, of a repeated one the last counts. */
 HF_MUST bool fields_read(struct span bytes, uint8_t required, uint8_t repeats, struct fields *ret_fields);
 HF_MUST bool pair64_read(struct span body, uint64_t *ret_a, uint64_t *ret_b);
 HF_MUST bool pair32_read(struct span body, uint32_t *ret_a, uint32_t *ret_b);

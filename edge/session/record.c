@@ -11,7 +11,7 @@ enum {
     ADDR_BYTES = 16, /* as in ip_addr, v4-mapped */
 };
 
-/* A tag is never used again for something else. All but children must be there once. */
+/* A tag is never used again for something else. All but children and the response must be there once. */
 enum field {
     FIELD_SESSION = 1,
     FIELD_SPIS,
@@ -28,6 +28,7 @@ enum field {
     FIELD_TIMES,
     FIELD_LAST_REQUIRED = FIELD_TIMES,
     FIELD_CHILD,
+    FIELD_RESPONSE,
 };
 
 enum flag {
@@ -134,6 +135,9 @@ size_t record_encode(const struct session_record *record, uint8_t *ret_bytes, si
     pair64_write(&w, FIELD_TIMES, (uint64_t)record->established_unix_s, (uint64_t)record->written_unix_s);
     for (uint32_t i = 0; i < record->num_children; i++) {
         child_write(&w, FIELD_CHILD, &record->children[i]);
+    }
+    if (record->response.len > 0) {
+        field_write(&w, FIELD_RESPONSE, record->response);
     }
     if (w.overflow) {
         secret_wipe(ret_bytes, w.len);
@@ -275,6 +279,9 @@ static bool record_read(struct reader *r, struct session_record *ret_record)
     for (uint32_t i = 0; read && i < fields.num_repeated; i++) {
         read = child_read(fields.repeated[i], &ret_record->children[i]);
         ret_record->num_children = i + 1;
+    }
+    if ((fields.seen & UINT32_C(1) << FIELD_RESPONSE) != 0) {
+        ret_record->response = body[FIELD_RESPONSE];
     }
     return read;
 }

@@ -44,6 +44,10 @@ struct session_record {
     int64_t written_unix_s;
     struct record_child children[CHILD_PER_SA_MAX];
     uint32_t num_children;
+    /* The answer to request peer_next_id - 1, as sent: a client that lost it to our crash asks again and must
+     * get the same bytes (RFC 7296 2.1). Empty when there is none; after decoding a view into the encoded
+     * bytes. */
+    struct span response;
 };
 
 /* Encodes into ret_bytes[cap]; 0 when it does not fit. */

@@ -107,6 +107,9 @@ void sample_large(struct session_record *ret_record)
     ret_record->remote_id.len = IKE_ID_BYTES_MAX;
     memset(ret_record->connection, 'c', NAME_BYTES_MAX - 1);
     memset(ret_record->pool, 'p', NAME_BYTES_MAX - 1);
+    static uint8_t response[3072];
+    memset(response, 'r', sizeof(response));
+    ret_record->response = span_of(response, sizeof(response));
     struct esp_suite esp = ret_record->children[0].suite;
     for (uint32_t i = 0; i < CHILD_PER_SA_MAX; i++) {
         struct record_child *child = &ret_record->children[i];
@@ -169,7 +172,7 @@ bool records_equal(const struct session_record *a, const struct session_record *
         identities_equal(&a->remote_id, &b->remote_id) && strcmp(a->connection, b->connection) == 0 &&
         strcmp(a->pool, b->pool) == 0 && a->num_addresses == b->num_addresses &&
         a->established_unix_s == b->established_unix_s && a->written_unix_s == b->written_unix_s &&
-        a->num_children == b->num_children;
+        a->num_children == b->num_children && span_equal(a->response, b->response);
     for (uint32_t i = 0; equal && i < a->num_addresses; i++) {
         equal = ip_equal(&a->addresses[i], &b->addresses[i]);
     }
