@@ -1,0 +1,67 @@
+/* The two halves of an ESP SA pair: what opens packets and what seals them. */
+#pragma once
+
+#include "edge/crypto/esp_cipher.h"
+#include "edge/esp/replay.h"
+
+enum {
+    ESP_HEADER = 8,  /* SPI and sequence number */
+    ESP_TRAILER = 2, /* pad length and next header */
+    /* The most that sealing adds: header, IV of 16, padding up to a block of 16, trailer, ICV of 32. */
+    ESP_OVERHEAD_MAX = ESP_HEADER + 16 + 15 + ESP_TRAILER + 32,
+};
+
+/* Lengths of the packet's parts, kept because every packet needs them. */
+struct esp_shape {
+    uint8_t head_len; /* header and IV: where the inner packet begins */
+    uint8_t icv_len;
+    uint8_t block_len; /* what inner packet and trailer are padded to */
+};
+
+struct esp_in {
+    struct esp_cipher cipher;
+    struct replay replay;
+    uint32_t spi;
+    struct esp_shape shape;
+    bool esn;
+};
+
+struct esp_out {
+    struct esp_cipher cipher;
+    uint64_t sequence; /* last one used */
+    uint64_t limit;    /* highest one that may be used: reserved in the store, and within the number's width */
+    uint64_t half;     /* esp_out_wants_limit() from here on */
+    uint64_t spent;    /* esp_out_is_spent() from here on */
+    uint64_t max;      /* 2^32 - 1; with ESN 2^48 - 1, because the IV has room for no more */
+    uint64_t iv_high;  /* the epoch in its place */
+    uint32_t spi;
+    struct esp_shape shape;
+};
+
+/* Both are embedded in the caller's memory, then not moved; false, and nothing to undo, when the library refuses
+ * the algorithms. Numbers up to `replay_start` are old. */
+HF_MUST bool esp_in_init(struct esp_in *sa, const struct esp_suite *suite, const struct esp_keys *keys,
+                         uint32_t spi, uint64_t replay_start);
+void esp_in_done(struct esp_in *sa); /* wipes */
+
+/* `sequence` is the last number that may have been used, `limit` the last that may be.
+ *
+ * IV = iv_epoch(16) | sequence number(48). Numbers are used once under a key by one owner, epochs are of one
+ * owner: so no IV comes twice under a key, even when two nodes believe to own it. */
+HF_MUST bool esp_out_init(struct esp_out *sa, const struct esp_suite *suite, const struct esp_keys *keys,
+                          uint32_t spi, uint16_t iv_epoch, uint64_t sequence, uint64_t limit);
+void esp_out_done(struct esp_out *sa); /* wipes */
+/* Raises the limit, and half counts from now; a lower one than before is ignored. */
+void esp_out_limit(struct esp_out *sa, uint64_t limit);
+
+/* Half of what was left when the limit was set is used: more should be reserved. */
+static inline bool esp_out_wants_limit(const struct esp_out *sa)
+{
+    return sa->sequence >= sa->half;
+}
+
+/* Less than an eighth of all numbers is left: the SA should be rekeyed. */
+static inline bool esp_out_is_spent(const struct esp_out *sa)
+{
+    return sa->sequence >= sa->spent;
+}
