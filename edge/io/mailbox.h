@@ -1,6 +1,6 @@
-/* Messages from one thread to one other: a ring of bytes without a lock. The writer fills messages in place and
- * shows them together; the reader sees each as one piece of memory. A full mailbox refuses, it never waits.
- * The doorbell wakes a reader that sleeps, and costs no system call while it is awake. */
+/* Messages from one thread to one other: a ring of bytes without a lock. The writer fills messages in place
+ * and shows them together; the reader sees each as one piece of memory. A full mailbox refuses, it never
+ * waits. The doorbell wakes a reader that sleeps, and costs no system call while it is awake. */
 #pragma once
 
 #include "edge/base/span.h"
@@ -28,8 +28,8 @@ struct mailbox {
 /* `memory`: `capacity` bytes, a power of 2, aligned to MAILBOX_ALIGN; belongs to the caller. */
 void mailbox_init(struct mailbox *box, void *memory, uint64_t capacity);
 
-/* The writer's side. Room for one message of `len` bytes, aligned to MAILBOX_ALIGN, or NULL (counted). What is
- * not shown before the next call stays and is shown with it. A message takes at most half the mailbox
+/* The writer's side. Room for one message of `len` bytes, aligned to MAILBOX_ALIGN, or NULL (counted). What
+ * is not shown before the next call stays and is shown with it. A message takes at most half the mailbox
  * (asserted). */
 HF_MUST void *mailbox_room(struct mailbox *box, uint32_t len);
 /* Lets the reader see all messages up to here. */

@@ -102,8 +102,8 @@ bool ring_wait(struct ring *ring, ns_t timeout)
         .tv_sec = (long long)(timeout / NS_PER_S),
         .tv_nsec = (long long)(timeout % NS_PER_S),
     };
-    note_error(ring, io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, timeout == NS_NEVER ? NULL : &limit,
-                                                      NULL));
+    note_error(ring, io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1,
+                                                      timeout == NS_NEVER ? NULL : &limit, NULL));
     return ring->error == 0;
 }
 

@@ -1,0 +1,118 @@
+#include "edge/io/steer.h"
+
+#include "edge/base/bytes.h"
+
+enum { IKE_HEADER_BYTES = 28, IKE_FLAGS_AT = 19, IKE_FLAG_INITIATOR = 0x08 };
+
+enum datagram_kind datagram_classify(bool natt, struct span bytes)
+{
+    if (!natt) {
+        return DATAGRAM_IKE;
+    }
+    if (bytes.len == 1 && bytes.data[0] == 0xff) {
+        return DATAGRAM_KEEPALIVE;
+    }
+    if (bytes.len < NON_ESP_MARKER_BYTES) {
+        return DATAGRAM_SHORT;
+    }
+    return be32_load(bytes.data) == 0 ? DATAGRAM_IKE : DATAGRAM_ESP;
+}
+
+uint32_t steer_first_shard(uint8_t shard_bits, uint32_t num_workers, uint32_t worker)
+{
+    return (uint32_t)(((uint64_t)worker << shard_bits) / num_workers);
+}
+
+void steer_init(struct steer *steer, const struct hf_spi_config *spi, const uint64_t first_key[2],
+                uint32_t num_workers)
+{
+    hf_assert(num_workers >= 1 && num_workers <= WORKERS_MAX && hf_shard_bits_valid(spi));
+    memset(steer, 0, sizeof(*steer));
+    steer->spi = *spi;
+    steer->first_key[0] = first_key[0];
+    steer->first_key[1] = first_key[1];
+    steer->num_workers = num_workers;
+    for (uint32_t worker = 0; worker < num_workers; worker++) {
+        uint32_t end = steer_first_shard(spi->shard_bits, num_workers, worker + 1);
+        for (uint32_t s = steer_first_shard(spi->shard_bits, num_workers, worker); s < end; s++) {
+            steer->worker_of[s] = (uint8_t)worker;
+        }
+    }
+}
+
+/* RFC 7296 3.1: the I flag is set by the original initiator of the IKE SA. When the peer is, we are the
+ * responder and ours is SPIr; else we started the SA (by rekeying) and ours is SPIi. */
+uint32_t steer_ike(const struct steer *steer, const struct ip_addr *source, struct span message,
+                   uint32_t here)
+{
+    if (steer->num_workers == 1 || message.len < IKE_HEADER_BYTES) {
+        return here;
+    }
+    uint64_t spi_i = be64_load(message.data);
+    uint64_t spi_r = be64_load(message.data + 8);
+    bool from_initiator = (message.data[IKE_FLAGS_AT] & IKE_FLAG_INITIATOR) != 0;
+    if (from_initiator && spi_r == 0) {
+        return hf_first_worker(steer->first_key, spi_i, source->bytes, steer->num_workers);
+    }
+    struct hf_spi spi;
+    if (!hf_ike_spi_decode(&steer->spi, from_initiator ? spi_r : spi_i, &spi)) {
+        return here;
+    }
+    return steer->worker_of[spi.shard];
+}
+
+uint32_t steer_esp(const struct steer *steer, struct span packet, uint32_t here)
+{
+    struct hf_spi spi;
+    if (steer->num_workers == 1 || packet.len < 4 ||
+        !hf_esp_spi_decode(&steer->spi, be32_load(packet.data), &spi)) {
+        return here;
+    }
+    return steer->worker_of[spi.shard];
+}
+
+static void classify(const struct steer *steer, const struct datagram *datagram, uint32_t here, size_t at,
+                     struct datagram_run *ret_run)
+{
+    uint32_t segment = datagram->segment != 0 ? datagram->segment : (uint32_t)datagram->len;
+    struct span bytes = span_of(datagram->bytes + at, HF_MIN(segment, datagram->len - at));
+    *ret_run = (struct datagram_run){
+        .kind = datagram_classify(datagram->natt, bytes),
+        .worker = here,
+        .bytes = datagram->bytes + at,
+        .len = bytes.len,
+        .count = 1,
+    };
+    if (ret_run->kind == DATAGRAM_ESP) {
+        ret_run->worker = steer_esp(steer, bytes, here);
+    } else if (ret_run->kind == DATAGRAM_IKE) {
+        uint32_t marker = datagram->natt ? NON_ESP_MARKER_BYTES : 0;
+        ret_run->bytes += marker;
+        ret_run->len -= marker;
+        ret_run->worker =
+            steer_ike(steer, &datagram->remote.addr, span_of(ret_run->bytes, ret_run->len), here);
+    }
+}
+
+bool steer_run(const struct steer *steer, const struct datagram *datagram, uint32_t here, size_t *offset,
+               struct datagram_run *ret_run)
+{
+    size_t step = datagram->segment != 0 ? datagram->segment : HF_MAX(datagram->len, (size_t)1);
+    if (*offset >= HF_MAX(datagram->len, (size_t)1)) {
+        return false;
+    }
+    classify(steer, datagram, here, *offset, ret_run);
+    *offset += step;
+    while (ret_run->kind != DATAGRAM_IKE && *offset < datagram->len) {
+        struct datagram_run next;
+        classify(steer, datagram, here, *offset, &next);
+        if (next.kind != ret_run->kind || next.worker != ret_run->worker) {
+            break;
+        }
+        ret_run->len += next.len;
+        ret_run->count++;
+        ret_run->segment = datagram->segment;
+        *offset += step;
+    }
+    return true;
+}
