@@ -1,12 +1,5 @@
-/* PEM certificates by name; "ca" is the root of all. */
+/* PEM certificates that our own pki does not make, by name; "ca" is the root of all. An unknown name traps.
+ */
 #pragma once
 
-#include "edge/base/compiler.h"
-
-struct fixture {
-    const char *name;
-    const char *pem;
-};
-
-extern const struct fixture fixtures[];
-extern const size_t num_fixtures;
+const char *fixture(const char *name);

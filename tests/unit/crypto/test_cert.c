@@ -349,17 +349,6 @@ Test(cert, server_certificates_are_not_for_clients)
 
 /* ---- what our pki does not make ---- */
 
-static const char *fixture(const char *name)
-{
-    for (size_t i = 0; i < num_fixtures; i++) {
-        if (strcmp(fixtures[i].name, name) == 0) {
-            return fixtures[i].pem;
-        }
-    }
-    cr_assert_fail("no fixture %s", name);
-    return NULL;
-}
-
 Test(cert, fixtures)
 {
     static const struct {
