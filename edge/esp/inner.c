@@ -64,8 +64,8 @@ static bool v4_read(struct span packet, struct inner *ret_inner)
     return true;
 }
 
-/* Follows the extension headers; false when one is cut short. Past EXTENSIONS_MAX the chain's next header stands
- * as the protocol, without ports. */
+/* Follows the extension headers; false when one is cut short. Past EXTENSIONS_MAX the chain's next header
+ * stands as the protocol, without ports. */
 static bool extensions_read(struct span packet, struct inner *inner)
 {
     for (int i = 0; i < EXTENSIONS_MAX; i++) {

@@ -24,12 +24,13 @@ struct inner {
     uint16_t source_port, destination_port; /* ICMP: type << 8 | code in both (RFC 7296 3.13.1) */
 };
 
-/* False when the header is malformed, cut short or longer than `packet`, and for IPv6 packets with a v4-mapped
- * address, which would pass for another family's. */
+/* False when the header is malformed, cut short or longer than `packet`, and for IPv6 packets with a
+ * v4-mapped address, which would pass for another family's. */
 HF_MUST bool inner_read(struct span packet, struct inner *ret_inner);
 
-/* True when a packet from `inner->source` may enter by a Child SA with these selectors: its source lies in one
- * of `from` and its destination in one of `to`, with protocol and ports (RFC 4301 4.4.1.1). A range of ports
- * that is not all of them admits no packet whose ports are unknown; first > last means OPAQUE: only those. */
+/* True when a packet from `inner->source` may enter by a Child SA with these selectors: its source lies in
+ * one of `from` and its destination in one of `to`, with protocol and ports (RFC 4301 4.4.1.1). A range of
+ * ports that is not all of them admits no packet whose ports are unknown; first > last means OPAQUE: only
+ * those. */
 bool inner_allowed(const struct inner *inner, const struct ts_range *from, uint32_t num_from,
                    const struct ts_range *to, uint32_t num_to);

@@ -18,8 +18,8 @@ struct esp_opened {
     bool is_newest; /* authentic, and the highest number so far: the peer's latest word on where it is */
 };
 
-/* Opens a packet in place. The replay window is asked before the ICV is checked and moves only after. The inner
- * packet ends where its own header says: what lies behind is traffic flow padding (RFC 4303 2.7).
+/* Opens a packet in place. The replay window is asked before the ICV is checked and moves only after. The
+ * inner packet ends where its own header says: what lies behind is traffic flow padding (RFC 4303 2.7).
  *
  * CAUSE_NONE, or CAUSE_ESP_SHORT, _REPLAY, _ICV, _PADDING (RFC 4303 2.4), _INNER: neither IP nor a dummy, or
  * malformed. Selectors are the caller's. */
@@ -33,7 +33,7 @@ static inline size_t esp_sealed_len(const struct esp_shape *shape, size_t inner_
     return shape->head_len + plain_len + shape->icv_len;
 }
 
-/* Seals an inner packet that the caller has put at packet + shape.head_len; esp_sealed_len() bytes of `packet`
- * are written. CAUSE_NONE, or CAUSE_ESP_SEQUENCE: no number is left below the limit; it does not wrap (RFC 4303
- * 3.3.3). CAUSE_PLANE when the library fails. */
+/* Seals an inner packet that the caller has put at packet + shape.head_len; esp_sealed_len() bytes of
+ * `packet` are written. CAUSE_NONE, or CAUSE_ESP_SEQUENCE: no number is left below the limit; it does not
+ * wrap (RFC 4303 3.3.3). CAUSE_PLANE when the library fails. */
 HF_MUST enum cause esp_seal(struct esp_out *sa, uint8_t *packet, size_t inner_len);

@@ -1,5 +1,6 @@
-/* The window that keeps replayed packets out (RFC 4303 3.4.3), as a ring of words that is cleared word by word
- * (RFC 6479), and the high half of extended sequence numbers, which packets do not carry (RFC 4303 A2). */
+/* The window that keeps replayed packets out (RFC 4303 3.4.3), as a ring of words that is cleared word by
+ * word (RFC 6479), and the high half of extended sequence numbers, which packets do not carry (RFC 4303 A2).
+ */
 #pragma once
 
 #include "edge/base/compiler.h"

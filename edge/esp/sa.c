@@ -32,8 +32,8 @@ void esp_in_done(struct esp_in *sa)
     secret_wipe(sa, sizeof(*sa));
 }
 
-bool esp_out_init(struct esp_out *sa, const struct esp_suite *suite, const struct esp_keys *keys, uint32_t spi,
-                  uint16_t iv_epoch, uint64_t sequence, uint64_t limit)
+bool esp_out_init(struct esp_out *sa, const struct esp_suite *suite, const struct esp_keys *keys,
+                  uint32_t spi, uint16_t iv_epoch, uint64_t sequence, uint64_t limit)
 {
     if (!esp_cipher_init(&sa->cipher, suite, keys)) {
         return false;

@@ -29,17 +29,17 @@ struct esp_in {
 struct esp_out {
     struct esp_cipher cipher;
     uint64_t sequence; /* last one used */
-    uint64_t limit;    /* highest one that may be used: reserved in the store, and within the number's width */
-    uint64_t half;     /* esp_out_wants_limit() from here on */
-    uint64_t spent;    /* esp_out_is_spent() from here on */
-    uint64_t max;      /* 2^32 - 1; with ESN 2^48 - 1, because the IV has room for no more */
-    uint64_t iv_high;  /* the epoch in its place */
+    uint64_t limit;   /* highest one that may be used: reserved in the store, and within the number's width */
+    uint64_t half;    /* esp_out_wants_limit() from here on */
+    uint64_t spent;   /* esp_out_is_spent() from here on */
+    uint64_t max;     /* 2^32 - 1; with ESN 2^48 - 1, because the IV has room for no more */
+    uint64_t iv_high; /* the epoch in its place */
     uint32_t spi;
     struct esp_shape shape;
 };
 
-/* Both are embedded in the caller's memory, then not moved; false, and nothing to undo, when the library refuses
- * the algorithms. Numbers up to `replay_start` are old. */
+/* Both are embedded in the caller's memory, then not moved; false, and nothing to undo, when the library
+ * refuses the algorithms. Numbers up to `replay_start` are old. */
 HF_MUST bool esp_in_init(struct esp_in *sa, const struct esp_suite *suite, const struct esp_keys *keys,
                          uint32_t spi, uint64_t replay_start);
 void esp_in_done(struct esp_in *sa); /* wipes */
