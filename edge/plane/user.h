@@ -1,6 +1,6 @@
 /* The user-space data plane: ESP in UDP on one side, a TUN device with vnet headers on the other. One per
- * worker, nothing shared. It makes no system call and reads no clock: the host (the daemon, or a test) hands in
- * what it read, with the time of the batch, and lends the buffers that go out.
+ * worker, nothing shared. It makes no system call and reads no clock: the host (the daemon, or a test) hands
+ * in what it read, with the time of the batch, and lends the buffers that go out.
  *
  * What came together stays together: a super-packet of the TUN device (TSO, USO) leaves as one UDP burst of
  * equal datagrams, and a burst from a client goes into the TUN device as one super-packet. */
@@ -10,14 +10,16 @@
 #include "edge/core/plane.h"
 
 enum {
-    PLANE_BURST_BYTES = 65536, /* every room; at most 65507 bytes and 64 datagrams of one go out as one burst */
+    PLANE_BURST_BYTES =
+        65536, /* every room; at most 65507 bytes and 64 datagrams of one go out as one burst */
     PLANE_MTU_MIN = 1280,
     PLANE_MTU_MAX = 9000,
 };
 
 /* Given by the host. A room is lent until it is sent, written or dropped; several may be lent at once (one
  * burst, and one super-packet per flow that is being coalesced), all of them no longer than until
- * plane_user_flush(). A room function may answer NULL: the packet is dropped and counted (CAUSE_SEND_FAILED). */
+ * plane_user_flush(). A room function may answer NULL: the packet is dropped and counted (CAUSE_SEND_FAILED).
+ */
 struct plane_host {
     void *context;
     uint8_t *(*udp_room)(void *context);
@@ -51,12 +53,12 @@ struct plane_user_config {
 /* Of one worker, written by its thread alone. Bytes are those of inner packets. */
 struct plane_user_counters {
     uint64_t packets_in, bytes_in, packets_out, bytes_out;
-    uint64_t udp_bursts;        /* udp_send() calls */
-    uint64_t tun_writes;        /* tun_write() calls */
-    uint64_t dummies;           /* ESP dummy packets (RFC 4303 2.6), discarded as they should be */
-    uint64_t too_big_sent;      /* ICMP errors for inner packets above the MTU */
+    uint64_t udp_bursts;         /* udp_send() calls */
+    uint64_t tun_writes;         /* tun_write() calls */
+    uint64_t dummies;            /* ESP dummy packets (RFC 4303 2.6), discarded as they should be */
+    uint64_t too_big_sent;       /* ICMP errors for inner packets above the MTU */
     uint64_t drops[CAUSE_COUNT]; /* both directions */
-    uint32_t children;          /* gauge */
+    uint32_t children;           /* gauge */
 };
 
 struct plane_user;
@@ -68,15 +70,17 @@ struct plane_user *plane_user_init(void *memory, const struct plane_user_config 
 /* Wipes every key; the memory may then be freed. Nothing may be lent: flush before. */
 void plane_user_done(struct plane_user *plane);
 
-/* Carries out an operation at once. CAUSE_PLANE when it cannot: unknown child, child or SPI installed already,
- * SPI that is not of this worker's shards, algorithms the library refuses.
+/* Carries out an operation at once. CAUSE_PLANE when it cannot: unknown child, child or SPI installed
+ * already, SPI that is not of this worker's shards, algorithms the library refuses.
  *
  * IV of an outbound packet: iv_epoch(16) | sequence number(48). A key must never be installed with the same
  * epoch and a sequence_out below what was sent before; no number above sequence_limit is ever sent. */
-void plane_user_op(struct plane_user *plane, ns_t now, const struct plane_op *op, struct plane_done *ret_done);
+void plane_user_op(struct plane_user *plane, ns_t now, const struct plane_op *op,
+                   struct plane_done *ret_done);
 
-/* One UDP payload (gso_size 0), or several of gso_size each as UDP_GRO delivers them (the last may be shorter),
- * behind no non-ESP marker at least in the first. Decrypts in place: `bytes` is scratch afterwards. */
+/* One UDP payload (gso_size 0), or several of gso_size each as UDP_GRO delivers them (the last may be
+ * shorter), behind no non-ESP marker at least in the first. Decrypts in place: `bytes` is scratch afterwards.
+ */
 void plane_user_inbound(struct plane_user *plane, ns_t now, const struct endpoint *local,
                         const struct endpoint *remote, uint8_t *bytes, size_t len, size_t gso_size);
 /* One read from the TUN device: struct virtio_net_hdr (10 bytes) and an IP packet. `packet` is scratch

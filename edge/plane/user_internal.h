@@ -1,0 +1,86 @@
+/* Shared by the files of the user plane. */
+#pragma once
+
+#include "edge/base/map.h"
+#include "edge/esp/packet.h"
+#include "edge/plane/user.h"
+#include "edge/plane/user_merge.h"
+
+enum {
+    UDP_BURST_MAX = 65507,   /* what an IPv4 datagram can carry */
+    UDP_BURST_SEGMENTS = 64, /* UDP_MAX_SEGMENTS of the kernels that have UDP_SEGMENT */
+};
+
+/* One Child SA. Its place in the table follows from its SPI; `next` links the children that carry outbound
+ * traffic of the same inner address, the latest first. */
+struct user_child {
+    struct esp_in in;
+    struct esp_out out;
+    uint32_t child;
+    struct endpoint local, remote;
+    struct ip_addr addresses[ADDRESSES_PER_SESSION_MAX];
+    uint32_t next[ADDRESSES_PER_SESSION_MAX];
+    uint32_t num_addresses;
+    struct ts_range ts_local[SELECTORS_PER_CHILD_MAX];
+    struct ts_range ts_remote[SELECTORS_PER_CHILD_MAX];
+    uint32_t num_ts_local, num_ts_remote;
+    uint64_t packets_in, bytes_in, packets_out, bytes_out;
+    ns_t last_in;
+    ns_t moved_again; /* the next PLANE_EVENT_MOVED not before */
+    bool is_outbound; /* listed */
+    bool told_half, told_spent;
+};
+
+struct user_table {
+    uint32_t *spis; /* per slot: the SPI that is installed, 0 for none; all that a garbage SPI touches */
+    struct user_child *children; /* per slot */
+    uint16_t *positions;         /* per shard: its position among ours, or UINT16_MAX */
+    struct map by_child;         /* the core's handle -> slot */
+    struct map by_address;       /* hash of an inner address -> slot of the first child in its list */
+    uint32_t per_shard, num_shards;
+};
+
+/* Sealed packets for one client, of one size but for the last. */
+struct burst {
+    uint8_t *room; /* NULL: none open */
+    size_t len, size;
+    uint32_t count;
+    bool is_closed; /* the last one was shorter */
+    struct endpoint local, remote;
+};
+
+struct plane_user {
+    struct plane_user_config config;
+    struct plane_user_counters counters;
+    struct user_table table;
+    struct burst burst;
+    struct merge merge;
+    ns_t icmp_refilled; /* tokens for ICMP errors */
+    uint32_t icmp_tokens;
+};
+
+/* user_child.c */
+size_t table_bytes(const struct plane_user_config *config);
+void table_init(struct plane_user *plane, uint8_t *memory);
+/* NULL when the SPI is not installed here. */
+struct user_child *table_by_spi(struct plane_user *plane, uint32_t spi);
+struct user_child *table_by_child(struct plane_user *plane, uint32_t child);
+/* The first child in the list of the packet's destination whose selectors admit it; else NULL. */
+struct user_child *table_for_outbound(struct plane_user *plane, const struct inner *inner);
+HF_MUST bool child_install(struct plane_user *plane, const struct plane_child *install);
+/* In front of the lists of its addresses. */
+void child_carry_outbound(struct plane_user *plane, struct user_child *child);
+/* Wipes its keys. */
+void child_remove(struct plane_user *plane, struct user_child *child);
+
+/* user_outbound.c */
+void burst_flush(struct plane_user *plane);
+
+/* user_icmp.c: tells the sender of an inner packet that the tunnel's MTU is smaller (RFC 1191, RFC 4443 3.2);
+ * says nothing where these RFCs or the rate limit forbid it. */
+void icmp_too_big(struct plane_user *plane, ns_t now, const uint8_t *packet, const struct inner *inner);
+
+static inline void drop_count(struct plane_user *plane, enum cause cause)
+{
+    plane->counters.drops[cause]++;
+}
