@@ -9,10 +9,7 @@
 
 /* ---- what the leaf may be used for ---- */
 
-#define OID(...)                                                                                             \
-    {                                                                                                        \
-        (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})                               \
-    }
+#define OID(...) {(const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})}
 
 /* RFC 4945 5.1.3.12 names ipsecIKE and anyExtendedKeyUsage. Certificates that operating systems enroll for
  * their users carry clientAuth instead; the deprecated IPsec purposes can mean nothing but this use either.

@@ -10,10 +10,7 @@ struct attribute {
     CBS_ASN1_TAG tag; /* of the string that we write */
 };
 
-#define OID(...)                                                                                             \
-    {                                                                                                        \
-        (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})                               \
-    }
+#define OID(...) {(const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})}
 
 /* RFC 4514 3, and what certificates of VPN clients carry besides. */
 static const struct attribute attributes[] = {

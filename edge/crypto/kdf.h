@@ -32,4 +32,5 @@ struct esp_keys {
 
 /* KEYMAT = prf+(SK_d, [shared |] Ni | Nr), initiator's direction first. `shared` empty without PFS. */
 void kdf_child(uint16_t prf, struct span sk_d, struct span shared, const struct nonces *nonces,
-               const struct esp_suite *suite, struct esp_keys *ret_from_initiator, struct esp_keys *ret_from_responder);
+               const struct esp_suite *suite, struct esp_keys *ret_from_initiator,
+               struct esp_keys *ret_from_responder);

@@ -23,6 +23,7 @@ size_t ke_public_bytes(uint16_t group);
 /* A fresh key pair, from `rand` alone. False when the library fails. */
 HF_MUST bool ke_generate(uint16_t group, const struct rand_source *rand, struct ke_private *ret_private,
                          struct ke_value *ret_public);
-/* The shared secret. False for a peer value of wrong length, out of range (0, 1, p-1, >= p), not on the curve, or an
- * all-zero X25519 result (RFC 8031 5, RFC 6989). The caller wipes both. */
-HF_MUST bool ke_derive(const struct ke_private *private, struct span peer_public, struct ke_value *ret_shared);
+/* The shared secret. False for a peer value of wrong length, out of range (0, 1, p-1, >= p), not on the
+ * curve, or an all-zero X25519 result (RFC 8031 5, RFC 6989). The caller wipes both. */
+HF_MUST bool ke_derive(const struct ke_private *private, struct span peer_public,
+                       struct ke_value *ret_shared);

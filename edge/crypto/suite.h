@@ -26,7 +26,8 @@ struct esp_suite {
 #define INTEG_KEY_BYTES_MAX 64
 
 bool encr_is_aead(uint16_t encr);
-/* Key material the cipher takes from prf+, salt included (RFC 5282 7.1, RFC 4106 8.1, RFC 7634 2); 0 when unsupported. */
+/* Key material the cipher takes from prf+, salt included (RFC 5282 7.1, RFC 4106 8.1, RFC 7634 2); 0 when
+ * unsupported. */
 size_t encr_key_bytes(uint16_t encr, uint16_t key_bits);
 size_t encr_iv_bytes(uint16_t encr);    /* explicit IV in the packet: 8 or 16 */
 size_t encr_icv_bytes(uint16_t encr);   /* 16 for AEADs, 0 else */

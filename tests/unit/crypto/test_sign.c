@@ -310,53 +310,54 @@ Test(sign, octets_of_any_length)
     "66cdaca1c1033e218754d755535c7a16b0787b8e1f84b49e3d1da734677b19a7e263b2f7145427a5a2f1b241c87444aa"       \
     "118bdaab1d4c122e38a587562cd37249"
 
+static const struct {
+    const char *what;
+    uint8_t method;
+    const char *identifier, *signature;
+    enum cause cause;
+} foreign[] = {
+    {"RFC 7427 A.4.3", 14,
+     "48304606092a864886f70d01010a3039a00f300d06096086480165030402010500a11c301a06092a864886f70d010108300"
+     "d06096086480165030402010500a203020120a303020101",
+     PSS_SHA256, CAUSE_NONE},
+    {"without the trailer field", 14,
+     "43304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a864886f70d010108300"
+     "d06096086480165030402010500a203020120",
+     PSS_SHA256, CAUSE_NONE},
+    {"without NULL", 14,
+     "3f303d06092a864886f70d01010a3030a00d300b0609608648016503040201a11a301806092a864886f70d010108300b060"
+     "9608648016503040201a203020120",
+     PSS_SHA256, CAUSE_NONE},
+    {"SHA-384", 14,
+     "43304106092a864886f70d01010a3034a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300"
+     "d06096086480165030402020500a203020130",
+     PSS_SHA384, CAUSE_NONE},
+    {"SHA-512", 14,
+     "43304106092a864886f70d01010a3034a00f300d06096086480165030402030500a11c301a06092a864886f70d010108300"
+     "d06096086480165030402030500a203020140",
+     PSS_SHA512, CAUSE_NONE},
+    {"another salt than announced", 14,
+     "43304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a864886f70d010108300"
+     "d06096086480165030402010500a203020120",
+     PSS_SALT20, CAUSE_AUTH_WRONG},
+    {"another hash than announced", 14,
+     "43304106092a864886f70d01010a3034a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300"
+     "d06096086480165030402020500a203020130",
+     PSS_SHA256, CAUSE_AUTH_WRONG},
+    {"PKCS#1 as PSS", 14,
+     "43304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a864886f70d010108300"
+     "d06096086480165030402010500a203020120",
+     PKCS1_SHA256, CAUSE_AUTH_WRONG},
+    {"PKCS#1", 14, "0f300d06092a864886f70d01010b0500", PKCS1_SHA256, CAUSE_NONE},
+    {"PKCS#1, no NULL", 14, "0d300b06092a864886f70d01010b", PKCS1_SHA256, CAUSE_NONE},
+    {"PSS as PKCS#1", 14, "0f300d06092a864886f70d01010b0500", PSS_SHA256, CAUSE_AUTH_WRONG},
+    {"classic, SHA-256", AUTH_RSA, "", PKCS1_SHA256, CAUSE_NONE},
+    {"classic, SHA-1", AUTH_RSA, "", PKCS1_SHA1, CAUSE_NONE},
+    {"classic PSS", AUTH_RSA, "", PSS_SHA256, CAUSE_AUTH_WRONG},
+};
+
 Test(sign, signatures_of_another_implementation)
 {
-    static const struct {
-        const char *what;
-        uint8_t method;
-        const char *identifier, *signature;
-        enum cause cause;
-    } cases[] = {
-        {"RFC 7427 A.4.3", 14,
-         "48304606092a864886f70d01010a3039a00f300d06096086480165030402010500a11c301a06092a864886f70d010108300"
-         "d06096086480165030402010500a203020120a303020101",
-         PSS_SHA256, CAUSE_NONE},
-        {"without the trailer field", 14,
-         "43304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a864886f70d010108300"
-         "d06096086480165030402010500a203020120",
-         PSS_SHA256, CAUSE_NONE},
-        {"without NULL", 14,
-         "3f303d06092a864886f70d01010a3030a00d300b0609608648016503040201a11a301806092a864886f70d010108300b060"
-         "9608648016503040201a203020120",
-         PSS_SHA256, CAUSE_NONE},
-        {"SHA-384", 14,
-         "43304106092a864886f70d01010a3034a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300"
-         "d06096086480165030402020500a203020130",
-         PSS_SHA384, CAUSE_NONE},
-        {"SHA-512", 14,
-         "43304106092a864886f70d01010a3034a00f300d06096086480165030402030500a11c301a06092a864886f70d010108300"
-         "d06096086480165030402030500a203020140",
-         PSS_SHA512, CAUSE_NONE},
-        {"another salt than announced", 14,
-         "43304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a864886f70d010108300"
-         "d06096086480165030402010500a203020120",
-         PSS_SALT20, CAUSE_AUTH_WRONG},
-        {"another hash than announced", 14,
-         "43304106092a864886f70d01010a3034a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300"
-         "d06096086480165030402020500a203020130",
-         PSS_SHA256, CAUSE_AUTH_WRONG},
-        {"PKCS#1 as PSS", 14,
-         "43304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a864886f70d010108300"
-         "d06096086480165030402010500a203020120",
-         PKCS1_SHA256, CAUSE_AUTH_WRONG},
-        {"PKCS#1", 14, "0f300d06092a864886f70d01010b0500", PKCS1_SHA256, CAUSE_NONE},
-        {"PKCS#1, no NULL", 14, "0d300b06092a864886f70d01010b", PKCS1_SHA256, CAUSE_NONE},
-        {"PSS as PKCS#1", 14, "0f300d06092a864886f70d01010b0500", PSS_SHA256, CAUSE_AUTH_WRONG},
-        {"classic, SHA-256", AUTH_RSA, "", PKCS1_SHA256, CAUSE_NONE},
-        {"classic, SHA-1", AUTH_RSA, "", PKCS1_SHA1, CAUSE_NONE},
-        {"classic PSS", AUTH_RSA, "", PSS_SHA256, CAUSE_AUTH_WRONG},
-    };
     struct trust *trust = trust_new(CRL_IF_PRESENT);
     struct identity id = id_of("vpn.example.net");
     struct der der = der_of_pem(span_of_string(fixture("rsa")));
@@ -366,12 +367,12 @@ Test(sign, signatures_of_another_implementation)
 
     cr_assert(trust_add_ca(trust, span_of_string(fixture("ca")), error), "%s", error);
     cr_assert_eq(cert_verify(trust, &cert, 1, &id, TEST_NOW, &rsa.key), CAUSE_NONE);
-    for (size_t i = 0; i < HF_COUNT(cases); i++) {
-        struct hex identifier = hex(cases[i].identifier), signature = hex(cases[i].signature);
-        struct auth auth = {.method = cases[i].method, .len = identifier.len + signature.len};
+    for (size_t i = 0; i < HF_COUNT(foreign); i++) {
+        struct hex identifier = hex(foreign[i].identifier), signature = hex(foreign[i].signature);
+        struct auth auth = {.method = foreign[i].method, .len = identifier.len + signature.len};
         memcpy(auth.data, identifier.bytes, identifier.len);
         memcpy(auth.data + identifier.len, signature.bytes, signature.len);
-        cr_assert_eq(auth_check(&rsa, &auth), cases[i].cause, "%s", cases[i].what);
+        cr_assert_eq(auth_check(&rsa, &auth), foreign[i].cause, "%s", foreign[i].what);
     }
     signer_free(&rsa);
     trust_free(trust);
