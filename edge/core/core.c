@@ -45,6 +45,11 @@ size_t core_bytes(const struct core_config *config)
            ike_bytes(&engine);
 }
 
+uint32_t core_children_max(const struct core_config *config)
+{
+    return per_shard(config->children_max, config->shard_bits) << config->shard_bits;
+}
+
 size_t core_pool_bytes(const struct core_config *config, const struct policy *policy)
 {
     return pools_bytes(config, policy);

@@ -138,6 +138,8 @@ void core_spi_config(const uint8_t fleet_key[FLEET_KEY_BYTES], uint8_t shard_bit
 struct core;
 /* Bytes of memory core_init() wants (aligned to 64), pools included. */
 size_t core_bytes(const struct core_config *config);
+/* How many Child SAs the core may have at most: a multiple of 2^shard_bits, for tables beside its own. */
+uint32_t core_children_max(const struct core_config *config);
 size_t core_pool_bytes(const struct core_config *config, const struct policy *policy);
 struct core *core_init(void *memory, const struct core_config *config, void *pool_memory);
 void core_step(struct core *core, const struct event *event, struct effects *ret_effects);
