@@ -1,0 +1,60 @@
+/* Shared by the files of the initiator alone. */
+#pragma once
+
+#include "tests/lib/initiator.h"
+
+/* initiator_sk.c: sealing, opening, fragments */
+/* Seals a message into *ret_sent, in fragments where agreed and needed. */
+void client_seal(struct initiator *client, struct initiator_sa *sa, uint8_t exchange, uint8_t flags,
+                 uint32_t id, uint8_t first, struct span inner, struct initiator_sent *ret_sent);
+void client_send(struct initiator *client, const struct initiator_sent *sent);
+/* True when `ret_first` and `ret_inner` (in client->plain) hold a whole message's payloads. */
+HF_MUST bool client_open(struct initiator *client, struct initiator_sa *sa, const struct ike_header *header,
+                         struct span datagram, uint8_t *ret_first, struct span *ret_inner);
+
+/* initiator.c: requests */
+struct initiator_sa *client_current(struct initiator *client);
+/* Sends `b` as the SA's next request. */
+void client_request(struct initiator *client, struct initiator_sa *sa, uint8_t exchange,
+                    enum initiator_task task, struct builder *b);
+void client_chain(struct initiator *client, struct builder *b);
+void client_fail(struct initiator *client, enum initiator_why why, uint16_t notify);
+void client_close(struct initiator *client, enum initiator_why why);
+/* The first error notify of a message; 0 when there is none. */
+uint16_t client_error_in(const struct message *message);
+void client_nonce(struct initiator *client);
+void client_ke(struct initiator *client, uint16_t group);
+void client_build_ke(struct initiator *client, struct builder *b);
+
+/* initiator_init.c */
+void client_init_send(struct initiator *client);
+void client_init_receive(struct initiator *client, const struct ike_header *header, struct span bytes);
+
+/* initiator_auth.c */
+void client_auth_send(struct initiator *client);
+void client_auth_answered(struct initiator *client);
+
+/* initiator_offer.c: SA and TS payloads */
+void client_build_ike_sa(struct initiator *client, struct builder *b, struct span spi);
+void client_build_esp_sa(struct initiator *client, struct builder *b, bool with_groups);
+void client_build_ts(struct initiator *client, struct builder *b);
+HF_MUST bool client_read_ike_suite(struct initiator *client, struct ike_suite *ret_suite, uint64_t *ret_spi);
+HF_MUST bool client_read_esp_suite(struct initiator *client, struct esp_suite *ret_suite, uint32_t *ret_spi);
+/* Reads TSi and TSr of the answer into the child. */
+HF_MUST bool client_read_ts(struct initiator *client, struct initiator_child *child);
+
+/* initiator_child.c */
+/* A free place, zeroed; NULL when there is none. */
+struct initiator_child *client_child_take(struct initiator *client);
+/* Takes over the child that an answer describes. False when the answer makes no sense. */
+HF_MUST bool client_child_accept(struct initiator *client, struct span nonce_r,
+                                 const struct ke_value *shared);
+void client_child_answered(struct initiator *client, struct initiator_sa *sa, enum initiator_task task);
+void client_rekey_answered(struct initiator *client, struct initiator_sa *sa);
+
+/* initiator_info.c */
+void client_delete_ike(struct initiator *client, struct initiator_sa *sa);
+void client_delete_child(struct initiator *client, uint32_t spi_in);
+void client_child_deleted(struct initiator *client);
+/* Answers a request of the gateway. */
+void client_answer(struct initiator *client, struct initiator_sa *sa, const struct ike_header *header);

@@ -1,0 +1,23 @@
+/* The simulator's random numbers: a seeded generator (splitmix64), so that a run is a function of its seed.
+ * Not for keys of anything real. */
+#pragma once
+
+#include "edge/base/env.h"
+
+struct sim_rand {
+    uint64_t state;
+};
+
+static inline struct sim_rand sim_rand_of(uint64_t seed)
+{
+    return (struct sim_rand){.state = seed};
+}
+
+uint64_t sim_rand_next(struct sim_rand *rand);
+/* Below `limit`, which is at least 1. */
+uint32_t sim_rand_below(struct sim_rand *rand, uint32_t limit);
+/* A source over `rand`, which outlives it. */
+struct rand_source sim_rand_source(struct sim_rand *rand);
+/* Makes the crypto library's own numbers start over, where it is the build that can repeat them. True when it
+ * is: signatures are then the same in every run. */
+bool sim_rand_library_reset(void);

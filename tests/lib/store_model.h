@@ -1,0 +1,44 @@
+/* A session store as the core sees one: records and ownership epochs in memory, and the ways in which a store
+ * fails. Operations are carried out one after the other. */
+#pragma once
+
+#include "edge/core/store_op.h"
+
+enum { STORE_MODEL_RECORDS = 256, STORE_MODEL_SHARDS = 16 };
+
+struct stored {
+    bool used;
+    uint16_t shard, epoch;
+    uint32_t index;
+    uint8_t *bytes; /* allocated */
+    size_t len;
+};
+
+struct store_faults {
+    uint32_t fail_nth; /* counted from arming, the first is 1; 0: none */
+    bool for_ever;     /* that one and all after it */
+    enum store_result result;
+    bool carried_out; /* the operation is done all the same, only the answer is bad (STORE_UNKNOWN) */
+    /* Planted bugs of a store: */
+    bool same_epoch;   /* a claim does not raise the epoch */
+    bool forgets_puts; /* says yes and writes nothing */
+    bool keeps_deleted;
+};
+
+struct store_model {
+    struct stored records[STORE_MODEL_RECORDS];
+    uint16_t epochs[STORE_MODEL_SHARDS];
+    struct store_faults faults;
+    uint32_t ops; /* since arming */
+    uint32_t num_failed;
+};
+
+void store_model_done(struct store_model *store);
+/* Counts operations from here on. */
+void store_model_arm(struct store_model *store, const struct store_faults *faults);
+/* Carries an operation out, or not; ret_epoch gets a claim's new epoch. */
+enum store_result store_model_apply(struct store_model *store, const struct store_op *op,
+                                    uint16_t *ret_epoch);
+uint32_t store_model_count(const struct store_model *store);
+/* Flips a bit in every record. */
+void store_model_garble(struct store_model *store);

@@ -1,0 +1,342 @@
+/* The world's clock: what is due next, and who gets it. */
+#include "tests/lib/world.h"
+
+#include "edge/core/internal.h"
+#include "edge/ike/internal.h"
+#include "tests/lib/world_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const uint16_t world_shards[WORLD_SHARDS] = {0, 5, 9, 15};
+
+static struct endpoint endpoint_of(const char *addr, uint16_t port)
+{
+    struct endpoint ep = {.port = port};
+    bool parsed = ip_parse(addr, &ep.addr);
+    hf_assert(parsed);
+    return ep;
+}
+
+int64_t world_unix_s(const struct world *world)
+{
+    return WORLD_START_UNIX_S + (int64_t)((world->now - WORLD_START_NS) / NS_PER_S);
+}
+
+void world_trace(struct world *world, const char *format, ...)
+{
+    char line[512];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    world->trace_hash = check_hash(world->trace_hash, &world->now, sizeof(world->now));
+    world->trace_hash = check_hash(world->trace_hash, line, (size_t)HF_MIN(len, (int)sizeof(line) - 1));
+    if (world->options.verbose) {
+        printf("%10.6f %s\n", (double)(world->now - WORLD_START_NS) / 1e9, line);
+    }
+}
+
+static void core_start(struct world *world)
+{
+    world->core_memory = aligned_alloc(64, (core_bytes(&world->config) + 63) & ~(size_t)63);
+    world->pool_memory =
+        aligned_alloc(64, (core_pool_bytes(&world->config, world->config.policy) + 63) & ~(size_t)63);
+    hf_assert(world->core_memory != NULL && world->pool_memory != NULL);
+    world->core = core_init(world->core_memory, &world->config, world->pool_memory);
+    struct event start = {.type = EVENT_START};
+    world_event(world, &start);
+}
+
+static void core_stop(struct world *world)
+{
+    core_done(world->core);
+    free(world->core_memory);
+    free(world->pool_memory);
+}
+
+static void config_init(struct world *world)
+{
+    memcpy(world->shards, world_shards, sizeof(world->shards));
+    world->config = (struct core_config){.shards = world->shards,
+                                         .num_shards = WORLD_SHARDS,
+                                         .shard_bits = WORLD_SHARD_BITS,
+                                         .sessions_max = WORLD_SESSIONS,
+                                         .children_max = 2 * WORLD_SESSIONS,
+                                         .half_open_max = WORLD_HALF_OPEN,
+                                         .rand = sim_rand_source(&world->rand),
+                                         .policy = &world->policy.policy};
+    memset(world->config.fleet_key, 0x5a, sizeof(world->config.fleet_key));
+    core_spi_config(world->config.fleet_key, WORLD_SHARD_BITS, &world->config.spi);
+}
+
+struct world *world_new(const struct world_options *options)
+{
+    struct world *world = calloc(1, sizeof(*world));
+    hf_assert(world != NULL);
+    world->options = *options;
+    world->now = WORLD_START_NS;
+    (void)sim_rand_library_reset();
+    world->rand = sim_rand_of(options->seed);
+    world->client_rand = sim_rand_of(options->seed ^ UINT64_C(0xc11e47));
+    world->trace_hash = UINT64_C(0xcbf29ce484222325);
+    world->net.faults = NET_FAULTLESS;
+    test_policy_init(&world->policy, options->certificates);
+    world->policy.policy.store_failure = options->store_failure;
+    world->policy.policy.force_encap = !options->no_nat;
+    world->policy.policy.cookie_threshold =
+        options->cookie_threshold == 0 ? UINT32_MAX : options->cookie_threshold - 1;
+    config_init(world);
+    world->store.faults.same_epoch = options->planted == PLANTED_SAME_EPOCH;
+    core_start(world);
+    world_add_client(world, options->certificates ? TEST_CERT_CLIENT : "alice@example.net");
+    world_run(world, NS_PER_S);
+    return world;
+}
+
+void world_free(struct world *world)
+{
+    core_stop(world);
+    for (uint32_t i = 0; i < world->num_items; i++) {
+        item_done(&world->items[i]);
+    }
+    for (uint32_t i = 0; i < world->num_clients; i++) {
+        free(world->clients[i]);
+    }
+    store_model_done(&world->store);
+    check_done(&world->check);
+    free(world);
+}
+
+struct initiator_config world_client_config(struct world *world, const char *name)
+{
+    const struct world_options *options = &world->options;
+    bool by_cert = options->certificates && strcmp(name, TEST_CERT_CLIENT) == 0;
+    char addr[32];
+    snprintf(addr, sizeof(addr), "198.51.100.%u", 10 + world->num_clients);
+    struct initiator_config config = {
+        .rand = sim_rand_source(&world->client_rand),
+        .local = endpoint_of(addr, 500),
+        .remote = endpoint_of("192.0.2.1", 500),
+        .id = test_identity(name),
+        .id_r = test_identity(TEST_GATEWAY),
+        .psk = span_of_string(TEST_PSK),
+        .now_unix_s = WORLD_START_UNIX_S,
+        .ike = {{ENCR_AES_GCM_16, 256, INTEG_NONE, PRF_HMAC_SHA2_256, KE_X25519}},
+        .num_ike = 1,
+        .esp = {{ENCR_AES_GCM_16, 256, INTEG_NONE, KE_X25519, true}},
+        .num_esp = 1,
+        .ke_first = KE_X25519,
+        .want_v4 = true,
+        .want_v6 = true,
+        .want_dns = true,
+        .fragmentation = true,
+        .initial_contact = true,
+        .retransmit = 500 * NS_PER_MS,
+        .tries = 20,
+        .context = world,
+        .send = net_from_client,
+    };
+    if (by_cert) {
+        config.credential = test_credentials()->client;
+        config.trust = test_credentials()->trust;
+    }
+    if (options->wrong_ke) {
+        config.ike[1] = config.ike[0];
+        config.ike[0].ke = config.ke_first = KE_P384;
+        config.num_ike = 2;
+    }
+    return config;
+}
+
+uint32_t world_add_client(struct world *world, const char *name)
+{
+    hf_assert(world->num_clients < WORLD_CLIENTS);
+    struct initiator_config config = world_client_config(world, name);
+    struct initiator *client = malloc(sizeof(*client));
+    hf_assert(client != NULL);
+    initiator_init(client, &config);
+    world->clients[world->num_clients] = client;
+    return world->num_clients++;
+}
+
+void world_arm(struct world *world)
+{
+    world->net.sent = 0;
+    world->events = 0;
+}
+
+void world_arm_net(struct world *world, const struct net_faults *faults)
+{
+    world_arm(world);
+    world->net.faults = *faults;
+}
+
+void world_heal(struct world *world)
+{
+    struct store_faults store = world->store.faults;
+    store.fail_nth = 0;
+    world->store.faults = store;
+    world->plane.faults.fail_nth = 0;
+    world->net.faults = NET_FAULTLESS;
+}
+
+void world_event(struct world *world, struct event *event)
+{
+    event->now = world->now;
+    event->now_unix_s = world_unix_s(world);
+    world_trace(world, "event %d", event->type);
+    core_step(world->core, event, &world->effects);
+    world_effects(world);
+    check_step(world);
+}
+
+void world_restart(struct world *world)
+{
+    core_stop(world);
+    plane_model_reset(&world->plane);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < world->num_items; i++) {
+        struct item *item = &world->items[i];
+        if (item->type == ITEM_STORE || item->type == ITEM_PLANE) {
+            item_done(item);
+        } else {
+            world->items[kept++] = *item;
+        }
+    }
+    world->num_items = kept;
+    world->ops_open = 0;
+    world->restarts++;
+    world_trace(world, "restart");
+    core_start(world);
+}
+
+static void handle_item(struct world *world, uint32_t index)
+{
+    struct item item = item_take(world, index);
+    switch (item.type) {
+    case ITEM_TO_GATEWAY:
+        world_trace(world, "-> gateway %zu bytes, number %u", item.len, item.number);
+        net_to_gateway(world, &item);
+        break;
+    case ITEM_TO_CLIENT:
+        world_trace(world, "<- gateway %zu bytes, number %u", item.len, item.number);
+        net_to_client(world, &item);
+        break;
+    case ITEM_STORE:
+        world_store_item(world, &item);
+        break;
+    case ITEM_PLANE:
+        world_plane_item(world, &item);
+        break;
+    }
+    item_done(&item);
+}
+
+static void handle_timers(struct world *world)
+{
+    for (uint32_t i = 0; i < world->num_clients; i++) {
+        if (initiator_deadline(world->clients[i]) <= world->now) {
+            initiator_timer(world->clients[i], world->now);
+            return;
+        }
+    }
+    struct event event = {.type = EVENT_TIMER};
+    world_event(world, &event);
+    check_timer(world);
+}
+
+static ns_t timers_due(const struct world *world)
+{
+    ns_t due = world->options.planted == PLANTED_TIMER ? NS_NEVER : core_deadline(world->core);
+    for (uint32_t i = 0; i < world->num_clients; i++) {
+        due = HF_MIN(due, initiator_deadline(world->clients[i]));
+    }
+    return due;
+}
+
+bool world_step(struct world *world, ns_t until)
+{
+    uint32_t first = item_first(world);
+    ns_t item_at = first < WORLD_ITEMS ? world->items[first].at : NS_NEVER;
+    ns_t timer_at = timers_due(world);
+    ns_t at = HF_MIN(item_at, timer_at);
+    if (at > until || check_failed(world)) {
+        world->now = HF_MAX(world->now, until);
+        return false;
+    }
+    world->now = HF_MAX(world->now, at);
+    if (++world->events == world->crash_at) {
+        world_restart(world);
+        return true;
+    }
+    if (item_at <= timer_at) {
+        handle_item(world, first);
+    } else {
+        handle_timers(world);
+    }
+    return true;
+}
+
+void world_run(struct world *world, ns_t duration)
+{
+    ns_t until = world->now + duration;
+    while (world_step(world, until)) {
+    }
+}
+
+bool world_is_quiet(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->num_clients; i++) {
+        if (!initiator_is_idle(world->clients[i])) {
+            return false;
+        }
+    }
+    return world->num_items == 0;
+}
+
+bool world_settle(struct world *world, ns_t duration)
+{
+    ns_t until = world->now + duration;
+    while (!world_is_quiet(world) && world_step(world, until)) {
+    }
+    if (world_is_quiet(world) && !check_failed(world)) {
+        check_settled(world);
+        return true;
+    }
+    return false;
+}
+
+bool world_connect(struct world *world, uint32_t client)
+{
+    for (int tries = 0; tries < 3; tries++) {
+        if (world->clients[client]->state != INITIATOR_UP) {
+            initiator_connect(world->clients[client], world->now);
+        }
+        (void)world_settle(world, 60 * NS_PER_S);
+        if (check_failed(world) || world->clients[client]->state == INITIATOR_UP) {
+            break;
+        }
+        world_run(world, 15 * NS_PER_S);
+    }
+    return world->clients[client]->state == INITIATOR_UP && !check_failed(world);
+}
+
+void world_inject(struct world *world, const struct endpoint *from, bool natt, struct span bytes, bool forged)
+{
+    struct item item = {.from = *from, .to = endpoint_of("192.0.2.1", natt ? 4500 : 500), .natt = natt};
+    item.bytes = malloc(bytes.len + 1);
+    memcpy(item.bytes, bytes.data, bytes.len);
+    item.len = bytes.len;
+    item.forged = forged;
+    net_to_gateway(world, &item);
+    item_done(&item);
+}
+
+void world_disconnect(struct world *world, uint64_t session_id)
+{
+    struct event event = {.type = EVENT_COMMAND,
+                          .command = {.type = COMMAND_DISCONNECT, .session_id = session_id}};
+    world_event(world, &event);
+}

@@ -1,0 +1,181 @@
+#include "tests/sim/story.h"
+
+#define STORY_NS (120 * NS_PER_S)
+#define EMPTY_NS (900 * NS_PER_S)
+
+static struct initiator *client_of(const struct world *world)
+{
+    return world->clients[0];
+}
+
+static bool begin_up(struct world *world)
+{
+    return world_connect(world, 0);
+}
+
+static void act_connect(struct world *world)
+{
+    initiator_connect(client_of(world), world->now);
+    (void)world_settle(world, STORY_NS);
+}
+
+static bool is_up(const struct world *world)
+{
+    return client_of(world)->state == INITIATOR_UP && initiator_num_children(client_of(world)) == 1;
+}
+
+static void act_dpd(struct world *world)
+{
+    if (initiator_dpd(client_of(world), world->now)) {
+        (void)world_settle(world, STORY_NS);
+    }
+    world_run(world, 45 * NS_PER_S); /* the gateway asks too */
+    (void)world_settle(world, STORY_NS);
+}
+
+static void act_rekey_child(struct world *world)
+{
+    if (initiator_rekey_child(client_of(world), world->now, initiator_first_child(client_of(world)))) {
+        (void)world_settle(world, STORY_NS);
+    }
+}
+
+static void act_create_child(struct world *world)
+{
+    if (initiator_create_child(client_of(world), world->now)) {
+        (void)world_settle(world, STORY_NS);
+    }
+    if (initiator_delete_child(client_of(world), world->now, 0)) {
+        (void)world_settle(world, STORY_NS);
+    }
+}
+
+static void act_rekey_ike(struct world *world)
+{
+    if (initiator_rekey_ike(client_of(world), world->now)) {
+        (void)world_settle(world, STORY_NS);
+    }
+    if (initiator_dpd(client_of(world), world->now)) {
+        (void)world_settle(world, STORY_NS);
+    }
+}
+
+static void act_delete(struct world *world)
+{
+    if (initiator_delete(client_of(world), world->now)) {
+        (void)world_settle(world, STORY_NS);
+    }
+}
+
+static bool is_closed(const struct world *world)
+{
+    return client_of(world)->state == INITIATOR_CLOSED;
+}
+
+static void act_disconnect(struct world *world)
+{
+    world_disconnect(world, 0);
+    (void)world_settle(world, STORY_NS);
+    world_run(world, STORY_NS);
+}
+
+static void act_reconnect(struct world *world)
+{
+    initiator_vanish(client_of(world));
+    act_connect(world);
+}
+
+/* All that a client does in a day, as fast as it goes. */
+static void act_day(struct world *world)
+{
+    act_connect(world);
+    act_rekey_child(world);
+    act_rekey_ike(world);
+    act_rekey_child(world);
+    act_dpd(world);
+}
+
+const struct story stories[] = {
+    {.name = "connect", .what = "a client logs in by pre-shared key", .act = act_connect, .reached = is_up},
+    {.name = "connect-cookie",
+     .what = "the same while COOKIE is demanded and with a group the gateway does not want",
+     .cookie_threshold = 1,
+     .wrong_ke = true,
+     .act = act_connect,
+     .reached = is_up},
+    {.name = "connect-cert",
+     .what = "a client logs in by certificate; both chains come in fragments",
+     .certificates = true,
+     .act = act_connect,
+     .reached = is_up},
+    {.name = "dpd",
+     .what = "the client asks whether the gateway is there, later the gateway asks back",
+     .begin = begin_up,
+     .act = act_dpd,
+     .reached = is_up},
+    {.name = "rekey-child",
+     .what = "the client rekeys its Child SA and deletes the old one",
+     .begin = begin_up,
+     .act = act_rekey_child,
+     .reached = is_up},
+    {.name = "create-child",
+     .what = "a second Child SA comes and the first one goes",
+     .begin = begin_up,
+     .act = act_create_child,
+     .reached = is_up},
+    {.name = "rekey-ike",
+     .what = "the client rekeys its IKE SA and deletes the old one",
+     .begin = begin_up,
+     .act = act_rekey_ike,
+     .reached = is_up},
+    {.name = "delete",
+     .what = "the client leaves",
+     .begin = begin_up,
+     .act = act_delete,
+     .reached = is_closed},
+    {.name = "disconnect",
+     .what = "the operator ends the session",
+     .begin = begin_up,
+     .act = act_disconnect,
+     .reached = is_closed},
+    {.name = "reconnect",
+     .what = "the client loses its memory and logs in again (INITIAL_CONTACT)",
+     .begin = begin_up,
+     .act = act_reconnect,
+     .reached = is_up},
+    {.name = "day", .what = "all of it in one run", .act = act_day, .reached = is_up},
+    {.name = NULL},
+};
+
+void story_finish(struct world *world)
+{
+    struct initiator *client = client_of(world);
+    world_heal(world);
+    (void)world_settle(world, STORY_NS);
+    if (check_failed(world)) {
+        return;
+    }
+    if (!world_connect(world, 0)) {
+        check_fail(world, "L1", "no way in after all faults are over (state %d, why %d, notify %u)",
+                   client->state, client->why, client->notify);
+        return;
+    }
+    if (!initiator_dpd(client, world->now) || !world_settle(world, STORY_NS) ||
+        client->state != INITIATOR_UP) {
+        if (client->state !=
+            INITIATOR_UP) { /* the session was gone and the client found out: it dials again */
+            (void)world_connect(world, 0);
+        }
+    }
+    if (!check_failed(world) && client->state != INITIATOR_UP) {
+        check_fail(world, "L1", "not served after all faults are over (state %d, why %d)", client->state,
+                   client->why);
+    }
+    if (initiator_delete(client, world->now)) {
+        (void)world_settle(world, STORY_NS);
+    }
+    world_run(world, EMPTY_NS);
+    if (!check_failed(world)) {
+        check_empty(world);
+    }
+}
