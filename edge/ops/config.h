@@ -36,7 +36,7 @@ struct config_finding {
 
 /* In the order of the file. What does not fit is counted. */
 struct config_errors {
-    char file[256];
+    char file[256]; /* as it was named */
     struct config_finding v[CONFIG_FINDINGS_MAX];
     uint32_t count, num_errors, num_warnings; /* num_errors + num_warnings may exceed count */
 };

@@ -1,0 +1,231 @@
+/* Numbers, durations and paths: tables of what is usual and what is possible. */
+#include "edge/ops/config_check.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool check_default(const struct check *check, char **text, const char *value)
+{
+    if (*text == NULL) {
+        *text = strdup(value);
+    }
+    if (*text == NULL) {
+        check_fail(check, "", "out of memory");
+    }
+    return *text != NULL;
+}
+
+/* ---- numbers ---- */
+
+#define NUMBER(path, member, usual, min, max)                                                                \
+    {path, offsetof(struct config, member), sizeof(((struct config *)NULL)->member), usual, min, max}
+
+static const struct number_rule {
+    const char *path;
+    size_t offset, bytes;
+    uint64_t usual, min, max;
+} number_rules[] = {
+    NUMBER("listen.ike_port", listen.ike_port, 500, 1, 65535),
+    NUMBER("listen.natt_port", listen.natt_port, 4500, 1, 65535),
+    NUMBER("shard_bits", shard_bits, SHARD_BITS_MIN, SHARD_BITS_MIN, SHARD_BITS_MAX),
+    NUMBER("plane.mtu", plane.mtu, 1360, 1280, 9000), /* 1280: IPv6 demands it of every link */
+    NUMBER("store.size_mb", store.size_mb, 1024, 16, 1u << 20),
+    NUMBER("limits.sessions", limits.sessions, 10000, 1, 4000000),
+    NUMBER("limits.half_open", limits.half_open, 1000, 16, 1000000),
+    NUMBER("limits.cookie_threshold", limits.cookie_threshold, 100, 0, 1000000),
+    NUMBER("timers.retries", timers.retries, 5, 1, 20),
+};
+
+static uint64_t number_get(const struct check *check, const struct number_rule *rule)
+{
+    const void *at = (const uint8_t *)check->config + rule->offset;
+
+    switch (rule->bytes) {
+    case 1:
+        return *(const uint8_t *)at;
+    case 2:
+        return *(const uint16_t *)at;
+    default:
+        return *(const uint32_t *)at;
+    }
+}
+
+static void number_set(const struct check *check, const struct number_rule *rule, uint64_t value)
+{
+    void *at = (uint8_t *)check->config + rule->offset;
+
+    switch (rule->bytes) {
+    case 1:
+        *(uint8_t *)at = (uint8_t)value;
+        break;
+    case 2:
+        *(uint16_t *)at = (uint16_t)value;
+        break;
+    default:
+        *(uint32_t *)at = (uint32_t)value;
+    }
+}
+
+void check_numbers(const struct check *check)
+{
+    for (size_t i = 0; i < HF_COUNT(number_rules); i++) {
+        const struct number_rule *rule = &number_rules[i];
+        if (!check_has(check, rule->path)) {
+            number_set(check, rule, rule->usual);
+            continue;
+        }
+        uint64_t value = number_get(check, rule);
+        if (value < rule->min || value > rule->max) {
+            check_fail(check, rule->path, "%" PRIu64 " is not between %" PRIu64 " and %" PRIu64, value,
+                       rule->min, rule->max);
+            number_set(check, rule, rule->usual); /* for the checks that follow */
+        }
+    }
+    struct config_limits *limits = &check->config->limits;
+    if (limits->cookie_threshold > limits->half_open) {
+        bool said = check_has(check, "limits.cookie_threshold");
+        if (said) {
+            check_fail(check, "limits.cookie_threshold",
+                       "%u is above half_open (%u): it would never be reached", limits->cookie_threshold,
+                       limits->half_open);
+        }
+        limits->cookie_threshold = limits->half_open;
+    }
+}
+
+/* ---- durations ---- */
+
+#define TIMER(name, usual, min, max, never)                                                                  \
+    {"timers." #name,                                                                                        \
+     offsetof(struct config_timers, name),                                                                   \
+     offsetof(struct config_timers, name##_ns),                                                              \
+     usual,                                                                                                  \
+     min,                                                                                                    \
+     max,                                                                                                    \
+     never}
+
+static const struct timer_rule {
+    const char *path;
+    size_t text, ns;
+    const char *usual;
+    ns_t min, max;
+    bool never; /* 0 is possible */
+} timer_rules[] = {
+    TIMER(half_open, "30s", NS_PER_S, 600 * NS_PER_S, false),
+    TIMER(dpd, "30s", NS_PER_S, 86400 * NS_PER_S, true),
+    TIMER(retransmit, "2s", 100 * NS_PER_MS, 60 * NS_PER_S, false),
+    TIMER(response_keep, "60s", NS_PER_S, 600 * NS_PER_S, false),
+    TIMER(ike_lifetime, "24h", 300 * NS_PER_S, 30 * 86400 * NS_PER_S, false),
+    TIMER(child_lifetime, "8h", 60 * NS_PER_S, 30 * 86400 * NS_PER_S, false),
+};
+
+static void timer_check(const struct check *check, const struct timer_rule *rule)
+{
+    char least[32], most[32];
+    uint8_t *timers = (uint8_t *)&check->config->timers;
+    char **text = (char **)(void *)(timers + rule->text);
+    ns_t *ns = (ns_t *)(void *)(timers + rule->ns);
+
+    if (!check_default(check, text, rule->usual)) {
+        return;
+    }
+    if (!duration_parse(*text, ns)) {
+        check_fail(check, rule->path, "'%s' is not a duration; write it like 500ms, 30s, 5m, 8h or 1d",
+                   *text);
+        return;
+    }
+    if (*ns == 0 && rule->never) {
+        return;
+    }
+    if (*ns < rule->min || *ns > rule->max) {
+        check_fail(check, rule->path, "%s is not between %s and %s%s", *text,
+                   duration_format(rule->min, least), duration_format(rule->max, most),
+                   rule->never ? ", or never" : "");
+    }
+}
+
+void check_timers(const struct check *check)
+{
+    for (size_t i = 0; i < HF_COUNT(timer_rules); i++) {
+        timer_check(check, &timer_rules[i]);
+    }
+}
+
+/* ---- paths ---- */
+
+static void path_resolve(const struct check *check, const char *folder, char **path)
+{
+    char *absolute = NULL;
+
+    if (*path == NULL || (*path)[0] == '/') {
+        return;
+    }
+    if (asprintf(&absolute, "%s/%s", folder, *path) < 0) {
+        check_fail(check, "", "out of memory");
+        return;
+    }
+    free(*path);
+    *path = absolute;
+}
+
+/* A generated key lies beside the store's folder, so that both are backed up together. */
+static void fleet_key_default(const struct check *check)
+{
+    struct config *config = check->config;
+    const char *slash = config->store.path == NULL ? NULL : strrchr(config->store.path, '/');
+
+    if (config->fleet_key != NULL || slash == NULL) {
+        return;
+    }
+    config->fleet_key_generated = true;
+    if (asprintf(&config->fleet_key, "%.*s/fleet.key", (int)(slash - config->store.path),
+                 config->store.path) < 0) {
+        config->fleet_key = NULL;
+        check_fail(check, "", "out of memory");
+    }
+}
+
+static void connection_paths(const struct check *check, const char *folder,
+                             struct config_connection *connection)
+{
+    for (uint32_t i = 0; i < connection->num_ca; i++) {
+        path_resolve(check, folder, &connection->ca[i]);
+    }
+    for (uint32_t i = 0; i < connection->num_crl; i++) {
+        path_resolve(check, folder, &connection->crl[i]);
+    }
+    for (uint32_t i = 0; i < connection->num_secrets; i++) {
+        path_resolve(check, folder, &connection->secrets[i].secret_file);
+    }
+}
+
+void check_paths(const struct check *check, const char *folder)
+{
+    struct config *config = check->config;
+
+    if (!check_default(check, &config->store.path, "/var/lib/holdfast/store") ||
+        !check_default(check, &config->log.file, "-") ||
+        !check_default(check, &config->control.socket, "/run/holdfast/control.sock") ||
+        !check_default(check, &config->plane.interface, "hf")) {
+        return;
+    }
+    path_resolve(check, folder, &config->store.path);
+    path_resolve(check, folder, &config->fleet_key);
+    path_resolve(check, folder, &config->control.socket);
+    if (strcmp(config->log.file, "-") != 0) {
+        path_resolve(check, folder, &config->log.file);
+    }
+    fleet_key_default(check);
+    for (uint32_t i = 0; i < config->num_identities; i++) {
+        path_resolve(check, folder, &config->identities[i].certificate);
+        path_resolve(check, folder, &config->identities[i].key);
+    }
+    for (uint32_t i = 0; i < config->num_connections; i++) {
+        connection_paths(check, folder, &config->connections[i]);
+    }
+    if (strlen(config->control.socket) > 107) {
+        check_fail(check, "control.socket", "the path is longer than a Unix socket's can be (107)");
+    }
+}

@@ -1,0 +1,176 @@
+#include "edge/ops/config_schema.h"
+
+#define MUST CYAML_FLAG_DEFAULT
+#define MAY CYAML_FLAG_OPTIONAL
+#define TEXT_MAX 1024
+#define PATH_MAX_BYTES 512
+
+#define TEXT_FIELD(key, flags, type, member, max) CYAML_FIELD_STRING_PTR(key, flags, type, member, 1, max)
+#define LIST_FIELD(key, flags, type, member, entry, min, max)                                                \
+    CYAML_FIELD_SEQUENCE_COUNT(key, (flags) | CYAML_FLAG_POINTER, type, member, num_##member, &(entry), min, \
+                               max)
+#define CHOICE_FIELD(key, flags, type, member, choices)                                                      \
+    CYAML_FIELD_ENUM(key, (flags) | CYAML_FLAG_STRICT, type, member, choices, CYAML_ARRAY_LEN(choices))
+
+static const cyaml_schema_value_t text_entry = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX)};
+static const cyaml_schema_value_t path_entry = {
+    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, PATH_MAX_BYTES)};
+
+static const cyaml_schema_field_t listen_fields[] = {
+    LIST_FIELD("addresses", MUST, struct config_listen, addresses, text_entry, 1, CONFIG_LISTEN_MAX),
+    TEXT_FIELD("assign", MAY, struct config_listen, assign, 15),
+    CYAML_FIELD_UINT("ike_port", MAY, struct config_listen, ike_port),
+    CYAML_FIELD_UINT("natt_port", MAY, struct config_listen, natt_port),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_strval_t plane_types[] = {
+    {"auto", CONFIG_PLANE_AUTO}, {"user", CONFIG_PLANE_USER}, {"xfrm", CONFIG_PLANE_XFRM}};
+
+static const cyaml_schema_field_t plane_fields[] = {
+    CHOICE_FIELD("type", MAY, struct config_plane, type, plane_types),
+    CYAML_FIELD_UINT("mtu", MAY, struct config_plane, mtu),
+    TEXT_FIELD("interface", MAY, struct config_plane, interface, 15),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_strval_t store_types[] = {{"lmdb", CONFIG_STORE_LMDB}, {"memory", CONFIG_STORE_MEMORY}};
+static const cyaml_strval_t store_failures[] = {{"accept", CONFIG_STORE_ACCEPT},
+                                                {"refuse", CONFIG_STORE_REFUSE}};
+
+static const cyaml_schema_field_t store_fields[] = {
+    CHOICE_FIELD("type", MAY, struct config_store, type, store_types),
+    TEXT_FIELD("path", MAY, struct config_store, path, PATH_MAX_BYTES),
+    CYAML_FIELD_UINT("size_mb", MAY, struct config_store, size_mb),
+    CHOICE_FIELD("on_failure", MAY, struct config_store, on_failure, store_failures),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t limits_fields[] = {
+    CYAML_FIELD_UINT("sessions", MAY, struct config_limits, sessions),
+    CYAML_FIELD_UINT("half_open", MAY, struct config_limits, half_open),
+    CYAML_FIELD_UINT("cookie_threshold", MAY, struct config_limits, cookie_threshold),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t identity_fields[] = {
+    TEXT_FIELD("id", MUST, struct config_identity, id, IKE_ID_BYTES_MAX),
+    TEXT_FIELD("certificate", MAY, struct config_identity, certificate, PATH_MAX_BYTES),
+    TEXT_FIELD("key", MAY, struct config_identity, key, PATH_MAX_BYTES),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t identity_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_identity, identity_fields)};
+
+static const cyaml_schema_field_t pool_fields[] = {
+    TEXT_FIELD("name", MUST, struct config_pool, name, CONFIG_NAME_MAX),
+    TEXT_FIELD("ipv4", MAY, struct config_pool, ipv4, TEXT_MAX),
+    TEXT_FIELD("ipv6", MAY, struct config_pool, ipv6, TEXT_MAX),
+    CYAML_FIELD_BOOL("source_nat", MAY, struct config_pool, source_nat),
+    LIST_FIELD("dns", MAY, struct config_pool, dns, text_entry, 0, DNS_PER_POOL_MAX),
+    LIST_FIELD("domains", MAY, struct config_pool, domains, text_entry, 0, IKE_SPLIT_DNS_MAX),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t pool_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_pool, pool_fields)};
+
+static const cyaml_schema_field_t secret_fields[] = {
+    TEXT_FIELD("id", MUST, struct config_secret, id, IKE_ID_BYTES_MAX),
+    TEXT_FIELD("secret_file", MAY, struct config_secret, secret_file, PATH_MAX_BYTES),
+    TEXT_FIELD("secret", MAY, struct config_secret, secret, TEXT_MAX),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t secret_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_secret, secret_fields)};
+
+static const cyaml_strval_t auths[] = {{"certificate", CONFIG_AUTH_CERTIFICATE}, {"psk", CONFIG_AUTH_PSK}};
+static const cyaml_strval_t crl_policies[] = {{"if-present", CONFIG_CRL_IF_PRESENT},
+                                              {"required", CONFIG_CRL_REQUIRED}};
+
+static const cyaml_schema_field_t connection_fields[] = {
+    TEXT_FIELD("name", MUST, struct config_connection, name, CONFIG_NAME_MAX),
+    TEXT_FIELD("identity", MAY, struct config_connection, identity, IKE_ID_BYTES_MAX),
+    CHOICE_FIELD("auth", MUST, struct config_connection, auth, auths),
+    LIST_FIELD("match", MAY, struct config_connection, match, text_entry, 1, CONFIG_MATCH_MAX),
+    LIST_FIELD("ca", MAY, struct config_connection, ca, path_entry, 1, CONFIG_FILES_MAX),
+    LIST_FIELD("crl", MAY, struct config_connection, crl, path_entry, 0, CONFIG_FILES_MAX),
+    CHOICE_FIELD("crl_policy", MAY, struct config_connection, crl_policy, crl_policies),
+    LIST_FIELD("secrets", MAY, struct config_connection, secrets, secret_entry, 1, CONFIG_SECRETS_MAX),
+    TEXT_FIELD("pool", MAY, struct config_connection, pool, CONFIG_NAME_MAX),
+    LIST_FIELD("subnets", MAY, struct config_connection, subnets, text_entry, 1, SELECTORS_PER_CHILD_MAX),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t connection_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_connection, connection_fields)};
+
+#define PROPOSAL_LIST(member)                                                                                \
+    LIST_FIELD(#member, MAY, struct config_proposal, member, text_entry, 1, CONFIG_TRANSFORMS_MAX)
+static const cyaml_schema_field_t ike_fields[] = {PROPOSAL_LIST(encryption), PROPOSAL_LIST(integrity),
+                                                  PROPOSAL_LIST(prf), PROPOSAL_LIST(groups), CYAML_FIELD_END};
+static const cyaml_schema_field_t esp_fields[] = {PROPOSAL_LIST(encryption), PROPOSAL_LIST(integrity),
+                                                  PROPOSAL_LIST(groups), CYAML_FIELD_END};
+
+static const cyaml_schema_field_t proposals_fields[] = {
+    CYAML_FIELD_MAPPING("ike", MAY, struct config_proposals, ike, ike_fields),
+    CYAML_FIELD_MAPPING("esp", MAY, struct config_proposals, esp, esp_fields),
+    CYAML_FIELD_END,
+};
+
+#define DURATION_FIELD(member) TEXT_FIELD(#member, MAY, struct config_timers, member, 32)
+static const cyaml_schema_field_t timers_fields[] = {
+    DURATION_FIELD(half_open),      DURATION_FIELD(dpd),
+    DURATION_FIELD(retransmit),     CYAML_FIELD_UINT("retries", MAY, struct config_timers, retries),
+    DURATION_FIELD(response_keep),  DURATION_FIELD(ike_lifetime),
+    DURATION_FIELD(child_lifetime), CYAML_FIELD_END,
+};
+
+static const cyaml_strval_t log_levels[] = {{"debug", CONFIG_LOG_DEBUG},
+                                            {"info", CONFIG_LOG_INFO},
+                                            {"warning", CONFIG_LOG_WARNING},
+                                            {"error", CONFIG_LOG_ERROR}};
+static const cyaml_schema_field_t log_fields[] = {
+    TEXT_FIELD("file", MAY, struct config_log, file, 255),
+    CHOICE_FIELD("level", MAY, struct config_log, level, log_levels),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t metrics_fields[] = {
+    TEXT_FIELD("listen", MUST, struct config_metrics, listen, TEXT_MAX),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t control_fields[] = {
+    TEXT_FIELD("socket", MAY, struct config_control, socket, 107), /* sun_path */
+    TEXT_FIELD("group", MAY, struct config_control, group, 32),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t config_fields[] = {
+    CYAML_FIELD_MAPPING("listen", MUST, struct config, listen, listen_fields),
+    TEXT_FIELD("workers", MAY, struct config, workers, 8),
+    CYAML_FIELD_UINT("shard_bits", MAY, struct config, shard_bits),
+    CYAML_FIELD_MAPPING("plane", MAY, struct config, plane, plane_fields),
+    CYAML_FIELD_MAPPING("store", MAY, struct config, store, store_fields),
+    TEXT_FIELD("fleet_key", MAY, struct config, fleet_key, PATH_MAX_BYTES),
+    CYAML_FIELD_MAPPING("limits", MAY, struct config, limits, limits_fields),
+    LIST_FIELD("identities", MUST, struct config, identities, identity_entry, 1, CONFIG_IDENTITIES_MAX),
+    LIST_FIELD("pools", MAY, struct config, pools, pool_entry, 0, POOLS_MAX),
+    LIST_FIELD("connections", MUST, struct config, connections, connection_entry, 1, CONFIG_CONNECTIONS_MAX),
+    CYAML_FIELD_MAPPING("proposals", MAY, struct config, proposals, proposals_fields),
+    CYAML_FIELD_MAPPING("timers", MAY, struct config, timers, timers_fields),
+    CYAML_FIELD_MAPPING("log", MAY, struct config, log, log_fields),
+    CYAML_FIELD_MAPPING("metrics", MAY, struct config, metrics, metrics_fields),
+    CYAML_FIELD_MAPPING("control", MAY, struct config, control, control_fields),
+    TEXT_FIELD("user", MAY, struct config, user, 32),
+    CYAML_FIELD_END,
+};
+
+const cyaml_schema_value_t config_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config, config_fields)};
+
+const cyaml_config_t *config_cyaml(void)
+{
+    static const cyaml_config_t config = {
+        .mem_fn = cyaml_mem, .log_level = CYAML_LOG_ERROR, .flags = CYAML_CFG_NO_ALIAS};
+    return &config;
+}
