@@ -1,0 +1,338 @@
+/* The embedded store: one thread writes. Whatever has been submitted while it was at work goes into one
+ * transaction, so that one fsync serves all. When a transaction fails, nothing of it was written, and each of
+ * its operations is tried alone, so that the one that cannot be done does not take the others with it. */
+#include "edge/store/lmdb_env.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    BATCH_MAX = 512,
+    SCAN_RECORDS_MAX = 256, /* per round of the writer */
+    READY_MAX = 1024,       /* a worker with this many completions waiting gets no more records */
+};
+
+#define MIB ((size_t)1 << 20)
+#define GROW_STEPS_MAX 16 /* beyond the configured size, for what needs no more room in the end */
+#define RETRY_AFTER (1 * NS_PER_S)
+
+struct lmdb {
+    struct store store;
+    struct lmdb_env env;
+    pthread_t thread;
+    pthread_cond_t wake;
+    struct store_list queue; /* submitted, in order */
+    struct store_list scans; /* being read */
+    bool closing;
+    /* the thread's own */
+    ns_t retry_at;
+    char error[STORE_ERROR_MAX];
+};
+
+/* ---- transactions, by the writer thread */
+
+/* After some failures LMDB refuses everything from then on. */
+static void env_give_up(struct lmdb *lmdb)
+{
+    env_shut(&lmdb->env);
+    lmdb->retry_at = 0; /* opened again for the next operation */
+}
+
+/* Remembers why, for people. */
+static void failed(struct lmdb *lmdb, const char *step, int code)
+{
+    snprintf(lmdb->error, sizeof(lmdb->error), "store %.120s: %s: %s", lmdb->env.path, step,
+             mdb_strerror(code));
+}
+
+/* An LMDB code. */
+static int begin(struct lmdb *lmdb, MDB_txn **ret_txn)
+{
+    int code = mdb_txn_begin(lmdb->env.env, NULL, 0, ret_txn);
+    if (code == MDB_PANIC) {
+        env_give_up(lmdb);
+    }
+    return code == MDB_PANIC ? EIO : code;
+}
+
+/* An LMDB code: MDB_PANIC when LMDB does not know whether its last page reached the medium, after any other
+ * nothing was written. */
+static int commit(struct lmdb *lmdb, MDB_txn *txn)
+{
+    int code = mdb_txn_commit(txn);
+    if (code == 0) {
+        return 0;
+    }
+    failed(lmdb, "cannot commit", code);
+    MDB_txn *probe;
+    int probed = mdb_txn_begin(lmdb->env.env, NULL, MDB_RDONLY, &probe);
+    if (probed == 0) {
+        mdb_txn_abort(probe);
+    } else if (probed == MDB_PANIC) {
+        env_give_up(lmdb);
+    }
+    return probed == MDB_PANIC ? MDB_PANIC : code;
+}
+
+static bool env_is_usable(struct lmdb *lmdb)
+{
+    ns_t now = store_now();
+    if (lmdb->env.env == NULL && now >= lmdb->retry_at) {
+        enum env_state state = env_open(&lmdb->env, lmdb->error);
+        lmdb->retry_at = now + RETRY_AFTER;
+        return state == ENV_OPEN;
+    }
+    return lmdb->env.env != NULL;
+}
+
+/* Some operations in one transaction: an LMDB code; on 0 each has its own result. */
+static int items_try(struct lmdb *lmdb, struct store_item *first, uint32_t count)
+{
+    MDB_txn *txn;
+    int code = begin(lmdb, &txn);
+    if (code != 0) {
+        failed(lmdb, "cannot begin", code);
+        return code;
+    }
+    for (struct store_item *item = first; count > 0 && code == 0; item = item->next, count--) {
+        code = env_apply(&lmdb->env, txn, item);
+    }
+    if (code != 0) {
+        failed(lmdb, "cannot write", code);
+        mdb_txn_abort(txn);
+        return code;
+    }
+    return commit(lmdb, txn);
+}
+
+/* In a full map LMDB cannot delete either, because it writes changed pages elsewhere. So for deletes and for
+ * records that change, the map grows a little beyond its size, and they give the room back. */
+static void item_commit(struct lmdb *lmdb, struct store_item *item)
+{
+    if (!env_is_usable(lmdb)) {
+        item->result = STORE_DOWN;
+        return;
+    }
+    int code = items_try(lmdb, item, 1);
+    bool grows = code == MDB_MAP_FULL && env_needs_no_more(&lmdb->env, &item->op);
+    for (size_t i = 1; grows && code == MDB_MAP_FULL && i <= GROW_STEPS_MAX; i++) {
+        code = mdb_env_set_mapsize(lmdb->env.env, lmdb->env.map_bytes + i * MIB);
+        code = code != 0 ? code : items_try(lmdb, item, 1);
+    }
+    if (grows && lmdb->env.env != NULL) {
+        (void)mdb_env_set_mapsize(lmdb->env.env,
+                                  lmdb->env.map_bytes); /* or what is used, when that is more */
+    }
+    item->result = code == 0 ? item->result : result_of(code);
+}
+
+/* One by one after all together failed with `code`; true when that helped every one. */
+static bool items_write(struct lmdb *lmdb, const struct store_list *batch, int code)
+{
+    bool all_done = true;
+    for (struct store_item *item = batch->first; item != NULL; item = item->next) {
+        if (code != MDB_PANIC) {
+            item_commit(lmdb, item);
+        } else if (item->result == STORE_OK) {
+            item->result = STORE_UNKNOWN;
+        }
+        bool done = item->result == STORE_OK || item->result == STORE_FENCED;
+        item->epoch = item->result == STORE_OK ? item->epoch : 0;
+        all_done = all_done && done;
+    }
+    return all_done;
+}
+
+static void batch_write(struct lmdb *lmdb, const struct store_list *batch)
+{
+    int code = env_is_usable(lmdb) ? items_try(lmdb, batch->first, batch->count) : EIO;
+    if (code == 0 || items_write(lmdb, batch, code)) {
+        lmdb->error[0] = 0;
+    }
+}
+
+/* ---- the writer thread */
+
+static bool has_room(const struct lmdb *lmdb, const struct store_item *scan)
+{
+    return lmdb->store.workers[scan->worker].ready.count < READY_MAX;
+}
+
+/* A scan that can go on, taken from the list; NULL when there is none. The lock is held. */
+static struct store_item *scan_take(struct lmdb *lmdb)
+{
+    for (uint32_t i = lmdb->scans.count; i > 0; i--) {
+        struct store_item *scan = list_take(&lmdb->scans);
+        if (has_room(lmdb, scan)) {
+            return scan;
+        }
+        list_append(&lmdb->scans, scan);
+    }
+    return NULL;
+}
+
+/* Moves what has been submitted to `ret_writes` and the scans' own list. The lock is held. */
+static void work_take(struct lmdb *lmdb, struct store_list *ret_writes)
+{
+    while (lmdb->queue.count > 0 && ret_writes->count < BATCH_MAX) {
+        struct store_item *item = list_take(&lmdb->queue);
+        list_append(item->op.type == STORE_SCAN ? &lmdb->scans : ret_writes, item);
+    }
+}
+
+/* One round of one scan, without the lock; true when it goes on. */
+static bool scan_advance(struct lmdb *lmdb, struct store_item *scan, struct store_list *ret_records)
+{
+    bool more = false;
+    int code = EIO;
+    if (env_is_usable(lmdb)) {
+        code = env_scan(&lmdb->env, scan, SCAN_RECORDS_MAX, ret_records, &more);
+        if (code != 0) {
+            failed(lmdb, "cannot read", code);
+        }
+    }
+    scan->result = code == 0 ? STORE_OK : STORE_DOWN;
+    return more && code == 0;
+}
+
+/* One round: the lock is held on entry and exit, not in between. */
+static void round_do(struct lmdb *lmdb)
+{
+    struct store *store = &lmdb->store;
+    struct store_list writes = {0}, records = {0};
+    struct store_item *item;
+    struct store_stats usage = store->stats;
+    work_take(lmdb, &writes);
+    struct store_item *scan = scan_take(lmdb);
+    pthread_mutex_unlock(&store->lock);
+
+    bool scan_goes_on = false;
+    if (writes.count > 0) {
+        batch_write(lmdb, &writes);
+    }
+    if (scan != NULL) {
+        scan_goes_on = scan_advance(lmdb, scan, &records);
+    }
+    env_usage(&lmdb->env, &usage);
+
+    pthread_mutex_lock(&store->lock);
+    store->stats.records = usage.records;
+    store->stats.bytes_used = usage.bytes_used;
+    memcpy(store->stats.error, lmdb->error, sizeof(lmdb->error));
+    while ((item = list_take(&writes)) != NULL) {
+        store_finish(store, item, item->result);
+    }
+    store_give_records(store, &records);
+    if (scan_goes_on) {
+        list_append(&lmdb->scans, scan);
+    } else if (scan != NULL) {
+        store_finish(store, scan, scan->result);
+    }
+}
+
+static bool has_work(const struct lmdb *lmdb)
+{
+    for (const struct store_item *scan = lmdb->scans.first; scan != NULL; scan = scan->next) {
+        if (has_room(lmdb, scan)) {
+            return true;
+        }
+    }
+    return lmdb->queue.count > 0;
+}
+
+static void *writer_run(void *argument)
+{
+    struct lmdb *lmdb = argument;
+    pthread_mutex_lock(&lmdb->store.lock);
+    while (!lmdb->closing || lmdb->queue.count > 0) {
+        if (has_work(lmdb)) {
+            round_do(lmdb);
+        } else {
+            pthread_cond_wait(&lmdb->wake, &lmdb->store.lock);
+        }
+    }
+    pthread_mutex_unlock(&lmdb->store.lock);
+    return NULL;
+}
+
+/* ---- the store */
+
+static void lmdb_submit(struct store *store, struct store_item *item)
+{
+    struct lmdb *lmdb = (struct lmdb *)store;
+    list_append(&lmdb->queue, item);
+    pthread_cond_signal(&lmdb->wake);
+}
+
+static void lmdb_polled(struct store *store)
+{
+    struct lmdb *lmdb = (struct lmdb *)store;
+    if (lmdb->scans.count > 0) {
+        pthread_cond_signal(&lmdb->wake);
+    }
+}
+
+static void lmdb_free(struct lmdb *lmdb)
+{
+    env_close(&lmdb->env);
+    list_free(&lmdb->queue);
+    list_free(&lmdb->scans);
+    store_done_with(&lmdb->store);
+    pthread_cond_destroy(&lmdb->wake);
+    free(lmdb->env.path);
+    free(lmdb);
+}
+
+static void lmdb_close(struct store *store)
+{
+    struct lmdb *lmdb = (struct lmdb *)store;
+    pthread_mutex_lock(&store->lock);
+    lmdb->closing = true;
+    pthread_cond_signal(&lmdb->wake);
+    pthread_mutex_unlock(&store->lock);
+    pthread_join(lmdb->thread, NULL);
+    lmdb_free(lmdb);
+}
+
+static const struct store_kind LMDB = {.submit = lmdb_submit, .polled = lmdb_polled, .close = lmdb_close};
+
+/* The thread takes no signals: they are the main thread's. */
+static bool writer_start(struct lmdb *lmdb)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool started = pthread_create(&lmdb->thread, NULL, writer_run, lmdb) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
+struct store *store_lmdb_open(const struct store_options *options, char ret_error[STORE_ERROR_MAX])
+{
+    size_t size_mb = options->size_mb == 0 ? STORE_SIZE_MB_DEFAULT : options->size_mb;
+    struct lmdb *lmdb = calloc(1, sizeof(*lmdb));
+    snprintf(ret_error, STORE_ERROR_MAX, "store: no memory, no thread or no eventfd");
+    if (lmdb == NULL) {
+        return NULL;
+    }
+    lmdb->env = (struct lmdb_env){.path = strdup(options->path), .map_bytes = size_mb * MIB, .lock_fd = -1};
+    pthread_cond_init(&lmdb->wake, NULL);
+    bool begun = store_begin(&lmdb->store, &LMDB, options);
+    if (!begun || lmdb->env.path == NULL) {
+        lmdb_free(lmdb);
+        return NULL;
+    }
+    enum env_state state = env_open(&lmdb->env, lmdb->error);
+    env_usage(&lmdb->env, &lmdb->store.stats);
+    memcpy(lmdb->store.stats.error, lmdb->error, sizeof(lmdb->error));
+    lmdb->retry_at = store_now() + RETRY_AFTER;
+    if (state == ENV_REFUSED || !writer_start(lmdb)) {
+        memcpy(ret_error, state == ENV_REFUSED ? lmdb->error : ret_error, STORE_ERROR_MAX);
+        lmdb_free(lmdb);
+        return NULL;
+    }
+    memcpy(ret_error, lmdb->error, STORE_ERROR_MAX);
+    return &lmdb->store;
+}
