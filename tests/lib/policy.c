@@ -179,7 +179,7 @@ static void credentials_make(struct test_credentials *made)
     made->trust = trust_new(CRL_IF_PRESENT);
     bool added = trust_add_ca(made->trust, writer_span_of(&authorities[0].cert.w), error);
     hf_assert(added);
-    made->gateway = credential_of(TEST_GATEWAY, PKI_SERVER, authorities, HF_COUNT(subjects));
+    made->gateway = credential_of(TEST_GATEWAY, PKI_PEER, authorities, HF_COUNT(subjects));
     made->client = credential_of(TEST_CERT_CLIENT, PKI_CLIENT, authorities, HF_COUNT(subjects));
     free(authorities);
 }

@@ -27,10 +27,9 @@ static void effect_store(struct world *world, const struct store_op *op)
         item->applied = true;
     }
     if (world->options.planted == PLANTED_EARLY_SEND && store_op_counts(op)) {
-        struct event done = {.type = EVENT_STORE_DONE,
-                             .store = {.token = op->token, .type = op->type, .shard = op->shard}};
         struct item *early = item_add(world, ITEM_STORE, world->now);
-        early->store = (struct store_op){.type = STORE_PUT, .token = done.store.token, .shard = op->shard};
+        item = &world->items[world->num_items - 2];
+        early->store = (struct store_op){.type = STORE_PUT, .token = op->token, .shard = op->shard};
         early->applied = true; /* the answer comes first, the deed later and without an answer */
         item->store.token = 0;
     }
@@ -51,6 +50,8 @@ static void effect_audit(struct world *world, const struct audit *audit)
     world->audits[audit->type]++;
     if (audit->type == AUDIT_LOGIN_FAILED) {
         world->last_login_cause = audit->cause;
+    } else if (audit->type == AUDIT_SESSION_UP) {
+        plant_at_session_up(world);
     }
     world_trace(world, "audit %d %s %016llx %s", audit->type, cause_json(audit->cause),
                 (unsigned long long)audit->session_id, audit->detail == NULL ? "" : audit->detail);

@@ -22,3 +22,7 @@ void net_from_client(void *context, const struct endpoint *local, const struct e
                      struct span bytes);
 void net_to_gateway(struct world *world, struct item *item);
 void net_to_client(struct world *world, struct item *item);
+
+/* planted.c: what the world does to the core's memory, so that a checker has something to find */
+void plant_at_session_up(struct world *world);
+void plant_after_datagram(struct world *world, bool forged);

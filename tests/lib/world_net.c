@@ -79,6 +79,7 @@ static void deliver(struct world *world, const struct item *item, struct span by
         .datagram = {.local = item->to, .remote = item->from, .bytes = bytes, .natt = item->natt}};
     uint64_t before = forged ? check_state_hash(world) : 0;
     world_event(world, &event);
+    plant_after_datagram(world, forged);
     if (forged && check_state_hash(world) != before) {
         check_fail(world, "A1", "a forged datagram of %zu bytes changed an SA", bytes.len);
     }
