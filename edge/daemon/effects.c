@@ -1,0 +1,170 @@
+/* What the engine wants done, in its order; and the data plane's and store's answers, which come back as events
+ * when the step that caused them is over. */
+#include "edge/daemon/worker_internal.h"
+
+static void later_add(struct worker *w, const struct event *event)
+{
+    hf_assert(w->later_count < WORKER_LATER_MAX);
+    w->later[(w->later_first + w->later_count) % WORKER_LATER_MAX] = *event;
+    w->later_count++;
+}
+
+static void carry_out_plane(struct worker *w, const struct plane_op *op)
+{
+    struct event event = {.type = EVENT_PLANE_DONE};
+    plane_user_op(w->plane, w->now, op, &event.plane_done);
+    later_add(w, &event);
+}
+
+/* A store that takes nothing more is a store that is down: the engine must hear of each operation. */
+static void carry_out_store(struct worker *w, const struct store_op *op)
+{
+    if (store_submit(w->shared->store, w->config.number, op)) {
+        w->store_under_way++;
+        return;
+    }
+    struct event event = {
+        .type = EVENT_STORE_DONE,
+        .store = {.token = op->token,
+                  .type = op->type,
+                  .result = STORE_DOWN,
+                  .shard = op->shard,
+                  .epoch = op->epoch},
+    };
+    later_add(w, &event);
+}
+
+static void carry_out_audit(struct worker *w, const struct audit *audit)
+{
+    log_audit(w->shared->log, w->wall_ns, w->config.number, audit);
+    if (audit->type == AUDIT_READY) {
+        atomic_store(&w->is_ready, true);
+        mesh_notify(&w->port, w->shared->mesh.num_threads - 1);
+    }
+}
+
+static void carry_out(struct worker *w, const struct effect *effect)
+{
+    switch (effect->type) {
+    case EFFECT_SEND:
+        udp_send_message(w->udp, &effect->send.local, &effect->send.remote, effect->send.natt,
+                         effect->send.bytes);
+        break;
+    case EFFECT_PLANE:
+        carry_out_plane(w, &effect->plane);
+        break;
+    case EFFECT_STORE:
+        carry_out_store(w, &effect->store);
+        break;
+    case EFFECT_AUDIT:
+        carry_out_audit(w, &effect->audit);
+        break;
+    case EFFECT_POLICY_FREE:
+        atomic_store(&w->released, effect->policy);
+        mesh_notify(&w->port, w->shared->mesh.num_threads - 1);
+        break;
+    }
+}
+
+static void step_once(struct worker *w, struct event *event)
+{
+    event->now = w->now;
+    event->now_unix_s = w->wall_ns / (int64_t)NS_PER_S;
+    core_step(w->core, event, &w->effects);
+    for (uint32_t i = 0; i < w->effects.count; i++) {
+        carry_out(w, &w->effects.v[i]);
+    }
+}
+
+void worker_step_later(struct worker *w)
+{
+    while (w->later_count > 0) {
+        struct event event = w->later[w->later_first];
+        w->later_first = (w->later_first + 1) % WORKER_LATER_MAX;
+        w->later_count--;
+        step_once(w, &event);
+    }
+}
+
+void worker_step(struct worker *w, const struct event *event)
+{
+    struct event copy = *event;
+    step_once(w, &copy);
+    worker_step_later(w);
+}
+
+void worker_store_poll(struct worker *w)
+{
+    struct store_completion done[WORKER_STORE_BATCH];
+    size_t count;
+    do {
+        count = store_poll(w->shared->store, w->config.number, done, WORKER_STORE_BATCH);
+        for (size_t i = 0; i < count; i++) {
+            struct event event = {.type = EVENT_STORE_DONE};
+            if (done[i].is_record) {
+                event.type = EVENT_STORE_RECORD;
+                event.record = done[i].record;
+            } else {
+                event.store = done[i].done;
+                w->store_under_way--;
+            }
+            worker_step(w, &event);
+        }
+    } while (count == WORKER_STORE_BATCH);
+}
+
+/* ---- what the data plane is lent */
+
+static uint8_t *host_udp_room(void *context)
+{
+    return udp_room(((struct worker *)context)->udp);
+}
+
+static void host_udp_send(void *context, uint8_t *room, size_t len, size_t gso_size, const struct endpoint *local,
+                          const struct endpoint *remote)
+{
+    udp_send(((struct worker *)context)->udp, room, len, gso_size, local, remote);
+}
+
+static void host_udp_drop(void *context, uint8_t *room)
+{
+    udp_drop(((struct worker *)context)->udp, room);
+}
+
+static uint8_t *host_tun_room(void *context)
+{
+    return tun_room(((struct worker *)context)->tun);
+}
+
+static void host_tun_write(void *context, uint8_t *room, size_t len)
+{
+    tun_write(((struct worker *)context)->tun, room, len);
+}
+
+static void host_tun_drop(void *context, uint8_t *room)
+{
+    tun_drop(((struct worker *)context)->tun, room);
+}
+
+/* The plane tells again what still holds, so that the last places are kept for what must not be lost. */
+static void host_event(void *context, const struct plane_event *plane)
+{
+    struct worker *w = context;
+    if (w->later_count < WORKER_LATER_MAX / 2) {
+        later_add(w, &(struct event){.type = EVENT_PLANE, .plane = *plane});
+    }
+}
+
+struct plane_host worker_plane_host(struct worker *w)
+{
+    return (struct plane_host){
+        .context = w,
+        .udp_room = host_udp_room,
+        .udp_send = host_udp_send,
+        .udp_drop = host_udp_drop,
+        .tun_room = host_tun_room,
+        .tun_write = host_tun_write,
+        .tun_drop = host_tun_drop,
+        .event = host_event,
+    };
+}

@@ -1,0 +1,94 @@
+/* Packets into the worker: from its sockets, from other workers, from its TUN device. */
+#include "edge/daemon/worker_internal.h"
+
+static void ike_in(struct worker *w, const struct endpoint *local, const struct endpoint *remote, bool natt,
+                   struct span message)
+{
+    if (message.len > IKE_DATAGRAM_BYTES_MAX) {
+        w->drops[CAUSE_TRUNCATED]++;
+        return;
+    }
+    struct event event = {
+        .type = EVENT_DATAGRAM,
+        .datagram = {.local = *local, .remote = *remote, .bytes = message, .natt = natt},
+    };
+    worker_step(w, &event);
+}
+
+static void esp_in(struct worker *w, const struct endpoint *local, const struct endpoint *remote, uint8_t *bytes,
+                   size_t len, uint32_t segment)
+{
+    plane_user_inbound(w->plane, w->now, local, remote, bytes, len, segment);
+    worker_step_later(w);
+}
+
+static void hand_over(struct worker *w, const struct datagram *datagram, const struct datagram_run *run)
+{
+    uint32_t len = (uint32_t)(sizeof(struct mail_datagram) + run->len);
+    struct mail_datagram *mail = mesh_room(&w->port, run->worker, len);
+    if (mail == NULL) {
+        w->drops[CAUSE_MAILBOX_FULL] += run->count;
+        w->handed_over_refused += run->count;
+        return;
+    }
+    *mail = (struct mail_datagram){
+        .mail = {.type = MAIL_DATAGRAM},
+        .kind = run->kind,
+        .local = datagram->local,
+        .remote = datagram->remote,
+        .segment = run->segment,
+        .natt = datagram->natt,
+        .len = (uint32_t)run->len,
+    };
+    memcpy(mail->bytes, run->bytes, run->len);
+    w->handed_over += run->count;
+}
+
+static void run_in(struct worker *w, const struct datagram *datagram, const struct datagram_run *run)
+{
+    if (run->kind == DATAGRAM_KEEPALIVE) {
+        w->drops[CAUSE_KEEPALIVE] += run->count;
+    } else if (run->kind == DATAGRAM_SHORT) {
+        w->drops[CAUSE_ESP_SHORT] += run->count;
+    } else if (run->worker != w->config.number) {
+        hand_over(w, datagram, run);
+    } else if (run->kind == DATAGRAM_IKE) {
+        ike_in(w, &datagram->local, &datagram->remote, datagram->natt, span_of(run->bytes, run->len));
+    } else {
+        esp_in(w, &datagram->local, &datagram->remote, run->bytes, run->len, run->segment);
+    }
+}
+
+void worker_datagram(struct worker *w, const struct datagram *datagram)
+{
+    struct datagram_run run;
+    size_t offset = 0;
+    while (steer_run(&w->shared->steer, datagram, w->config.number, &offset, &run)) {
+        run_in(w, datagram, &run);
+    }
+}
+
+void worker_mail_datagram(struct worker *w, struct mail_datagram *mail)
+{
+    if (mail->kind == DATAGRAM_IKE) {
+        ike_in(w, &mail->local, &mail->remote, mail->natt, span_of(mail->bytes, mail->len));
+    } else {
+        esp_in(w, &mail->local, &mail->remote, mail->bytes, mail->len, mail->segment);
+    }
+}
+
+/* As long as there are rooms to send from: what cannot be sent stays in the device's queue. */
+void worker_tun_read(struct worker *w)
+{
+    for (uint32_t i = 0; i < WORKER_TUN_BATCH_MAX && tun_is_ready(w->tun); i++) {
+        uint8_t *packet;
+        if (udp_rooms_free(w->udp) < WORKER_ROOMS_PER_PACKET) {
+            return;
+        }
+        size_t len = tun_read(w->tun, &packet);
+        if (len > 0) {
+            plane_user_outbound(w->plane, w->now, packet, len);
+            worker_step_later(w);
+        }
+    }
+}

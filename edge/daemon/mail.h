@@ -1,0 +1,82 @@
+/* What threads write to each other. Every message begins with struct mail. */
+#pragma once
+
+#include "edge/core/core.h"
+#include "edge/io/steer.h"
+#include "edge/io/tun_queue.h"
+#include "edge/io/udp.h"
+#include "edge/ops/control.h"
+#include "edge/plane/user.h"
+
+enum mail_type {
+    MAIL_DATAGRAM, /* worker to worker: struct mail_datagram */
+    MAIL_ASK,      /* main to worker: struct mail_ask */
+    MAIL_POLICY,   /* main to worker: struct mail_policy */
+    MAIL_STOP,     /* main to worker: finish what is under way and end */
+    MAIL_ANSWER,   /* worker to main: struct mail_answer, with lines or struct worker_status behind it */
+};
+
+struct mail {
+    enum mail_type type;
+};
+
+struct mail_datagram {
+    struct mail mail;
+    enum datagram_kind kind; /* IKE or ESP */
+    struct endpoint local, remote;
+    uint32_t segment;
+    bool natt;
+    uint32_t len;
+    /* Bytes may be changed by the reader; aligned as received packets are. */
+    _Alignas(16) uint8_t bytes[];
+};
+
+enum ask_type {
+    ASK_STATUS,     /* struct worker_status */
+    ASK_SESSIONS,   /* lines of those that are selected, from `cursor` on */
+    ASK_DISCONNECT, /* the same, and they are ended */
+    ASK_DRAIN,
+};
+
+struct mail_ask {
+    struct mail mail;
+    enum ask_type type;
+    uint64_t token;
+    uint32_t cursor;
+    struct control_selector selector;
+};
+
+struct mail_answer {
+    struct mail mail;
+    uint64_t token;
+    uint32_t cursor; /* where to go on */
+    bool last;
+    uint32_t count; /* sessions in this part */
+    uint32_t len;
+    _Alignas(16) uint8_t bytes[]; /* lines, each with its newline */
+};
+
+struct mail_policy {
+    struct mail mail;
+    const struct policy *policy;
+    void *pool_memory;
+    size_t pool_bytes;
+};
+
+#define POOL_NAME_MAX 64
+
+struct worker_pool {
+    char name[POOL_NAME_MAX];
+    struct pool_view view; /* its name is not set: it belongs to the worker's policy */
+};
+
+struct worker_status {
+    struct core_counters core;
+    struct plane_user_counters plane;
+    struct udp_counters udp;
+    struct tun_counters tun;
+    uint64_t handed_over, handed_over_refused; /* datagrams for other workers */
+    uint64_t ring_overflows;
+    uint32_t num_pools;
+    struct worker_pool pools[POOLS_MAX];
+};

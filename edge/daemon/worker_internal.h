@@ -1,0 +1,66 @@
+/* Shared by the files of a worker alone: worker.c (memory, thread, loop), intake.c (datagrams), effects.c (what
+ * the engine wants done), answer.c (what the main thread asks). */
+#pragma once
+
+#include "edge/daemon/worker.h"
+
+enum {
+    WORKER_RING_ENTRIES = 1024,
+    WORKER_BATCH_MAX = 64,      /* completions, then the batch is sent */
+    WORKER_TUN_BATCH_MAX = 64,  /* packets, or super-packets, of one round */
+    WORKER_ROOMS_PER_PACKET = 2, /* a super-packet and its overhead exceed one room */
+    WORKER_LATER_MAX = 1024,    /* events that wait for the end of the step that caused them */
+    WORKER_STORE_BATCH = 32,
+};
+
+struct worker {
+    struct worker_config config;
+    struct worker_shared *shared;
+    struct mesh_port port;
+    pthread_t thread;
+    bool started;
+
+    struct ring ring;
+    struct udp *udp;
+    struct tun_queue *tun;
+    uint64_t bell; /* the eventfd is read into it */
+    struct core *core;
+    struct plane_user *plane;
+    void *core_memory, *plane_memory, *pool_memory;
+    size_t core_size, plane_size, pool_size;
+
+    ns_t now; /* of this round */
+    int64_t wall_ns;
+    struct effects effects;
+    struct event later[WORKER_LATER_MAX];
+    uint32_t later_first, later_count;
+    uint32_t store_under_way;
+    bool is_stopping;
+    ns_t stop_at;
+    uint64_t handed_over, handed_over_refused;
+    uint64_t drops[CAUSE_COUNT]; /* of the worker itself: mailbox full, too long, keepalives */
+    uint8_t *answer; /* MESH_MESSAGE_MAX, for answers in the making */
+
+    _Atomic uint64_t heartbeat;
+    _Atomic bool is_ready;
+    _Atomic(const struct policy *) released;
+    _Atomic(const char *) failure;
+    _Atomic int failure_error;
+};
+
+/* effects.c */
+/* One event through the engine, its effects carried out in order, then all events that follow from them. */
+void worker_step(struct worker *worker, const struct event *event);
+/* Delivers what the data plane said. */
+void worker_step_later(struct worker *worker);
+/* Completions of the store, until there is none. */
+void worker_store_poll(struct worker *worker);
+struct plane_host worker_plane_host(struct worker *worker);
+
+/* intake.c */
+void worker_datagram(struct worker *worker, const struct datagram *datagram);
+void worker_mail_datagram(struct worker *worker, struct mail_datagram *mail);
+void worker_tun_read(struct worker *worker);
+
+/* answer.c */
+void worker_ask(struct worker *worker, const struct mail_ask *ask);
