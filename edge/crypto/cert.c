@@ -71,21 +71,6 @@ static enum cause cause_of_error(int error)
         return CAUSE_CERT_EXPIRED;
     case X509_V_ERR_CERT_NOT_YET_VALID:
         return CAUSE_CERT_NOT_YET;
-    case X509_V_ERR_CERT_REVOKED:
-        return CAUSE_CERT_REVOKED;
-    case X509_V_ERR_UNABLE_TO_GET_CRL:
-    case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER:
-    case X509_V_ERR_UNABLE_TO_DECRYPT_CRL_SIGNATURE:
-    case X509_V_ERR_CRL_SIGNATURE_FAILURE:
-    case X509_V_ERR_CRL_NOT_YET_VALID:
-    case X509_V_ERR_CRL_HAS_EXPIRED:
-    case X509_V_ERR_ERROR_IN_CRL_LAST_UPDATE_FIELD:
-    case X509_V_ERR_ERROR_IN_CRL_NEXT_UPDATE_FIELD:
-    case X509_V_ERR_KEYUSAGE_NO_CRL_SIGN:
-    case X509_V_ERR_UNHANDLED_CRITICAL_CRL_EXTENSION:
-    case X509_V_ERR_DIFFERENT_CRL_SCOPE:
-    case X509_V_ERR_CRL_PATH_VALIDATION_ERROR:
-        return CAUSE_CRL_MISSING;
     case X509_V_ERR_INVALID_EXTENSION:
     case X509_V_ERR_ERROR_IN_CERT_NOT_BEFORE_FIELD:
     case X509_V_ERR_ERROR_IN_CERT_NOT_AFTER_FIELD:
@@ -98,22 +83,11 @@ static enum cause cause_of_error(int error)
     }
 }
 
-/* SHA-1 and older have been broken for certificates; the anchor's own signature proves nothing and is not
- * looked at. */
+/* The anchor's own signature proves nothing and is not looked at. */
 static bool signatures_are_strong(const STACK_OF(X509) * chain)
 {
     for (size_t i = 0; i + 1 < sk_X509_num(chain); i++) {
-        switch (X509_get_signature_nid(sk_X509_value(chain, i))) {
-        case NID_sha256WithRSAEncryption:
-        case NID_sha384WithRSAEncryption:
-        case NID_sha512WithRSAEncryption:
-        case NID_rsassaPss: /* the library takes it with SHA-2 only */
-        case NID_ecdsa_with_SHA256:
-        case NID_ecdsa_with_SHA384:
-        case NID_ecdsa_with_SHA512:
-        case NID_ED25519:
-            break;
-        default:
+        if (!signature_is_strong(X509_get_signature_nid(sk_X509_value(chain, i)))) {
             return false;
         }
     }
@@ -138,12 +112,13 @@ static bool path_lengths_hold(const STACK_OF(X509) * chain)
     return true;
 }
 
-static enum cause judge_chain(const STACK_OF(X509) * chain)
+/* What remains to be said of a chain whose signatures and times hold. */
+static enum cause judge_chain(const struct trust *trust, const STACK_OF(X509) * chain, int64_t now_unix_s)
 {
     if (!path_lengths_hold(chain)) {
         return CAUSE_CERT_UNTRUSTED;
     }
-    return signatures_are_strong(chain) ? CAUSE_NONE : CAUSE_CERT_KEY;
+    return signatures_are_strong(chain) ? revocation_check(trust, chain, now_unix_s) : CAUSE_CERT_KEY;
 }
 
 static enum cause check_chain(const struct trust *trust, X509 *leaf, STACK_OF(X509) * helpers,
@@ -154,12 +129,11 @@ static enum cause check_chain(const struct trust *trust, X509 *leaf, STACK_OF(X5
 
     if (context != NULL && X509_STORE_CTX_init(context, trust->store, leaf, helpers) == 1) {
         X509_VERIFY_PARAM_set_time_posix(X509_STORE_CTX_get0_param(context), now_unix_s);
-        /* The result, not the error field: that one also keeps what the callback forgave. */
         if (X509_verify_cert(context) != 1) {
             cause = cause_of_error(X509_STORE_CTX_get_error(context));
             cause = cause == CAUSE_NONE ? CAUSE_CERT_UNTRUSTED : cause;
         } else {
-            cause = judge_chain(X509_STORE_CTX_get0_chain(context));
+            cause = judge_chain(trust, X509_STORE_CTX_get0_chain(context), now_unix_s);
         }
     }
     X509_STORE_CTX_free(context);

@@ -37,9 +37,9 @@ void public_key_free(struct public_key *key); /* NULL is fine */
 
 /* Trusted CAs and their CRLs. */
 struct trust;
-/* Every certificate but the anchor is looked up in its issuer's CRL. CRL_REQUIRED: a CRL that is missing or
- * out of date refuses the chain. CRL_IF_PRESENT: neither does, but what an outdated one revokes stays
- * revoked. */
+/* Every certificate but the anchor is looked up in its issuer's newest CRL. CRL_REQUIRED: a CRL that is
+ * missing or out of date refuses the chain. CRL_IF_PRESENT: neither does, but what an outdated one revokes
+ * stays revoked. Delta, indirect and partial CRLs are not loaded. */
 enum crl_policy { CRL_IF_PRESENT, CRL_REQUIRED };
 struct trust *trust_new(enum crl_policy policy);
 void trust_free(struct trust *trust);

@@ -52,6 +52,23 @@ enum key_kind key_kind_of(const EVP_PKEY *key)
     }
 }
 
+bool signature_is_strong(int nid)
+{
+    switch (nid) {
+    case NID_sha256WithRSAEncryption:
+    case NID_sha384WithRSAEncryption:
+    case NID_sha512WithRSAEncryption:
+    case NID_rsassaPss: /* the library takes it with SHA-2 only */
+    case NID_ecdsa_with_SHA256:
+    case NID_ecdsa_with_SHA384:
+    case NID_ecdsa_with_SHA512:
+    case NID_ED25519:
+        return true;
+    default:
+        return false;
+    }
+}
+
 void public_key_free(struct public_key *key)
 {
     EVP_PKEY_free(public_key_evp(key));

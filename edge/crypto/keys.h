@@ -13,6 +13,9 @@ enum key_kind { KEY_REFUSED, KEY_RSA, KEY_P256, KEY_P384, KEY_ED25519 };
  * is even or below 3 (RFC 8017 3.1 and what forged signatures have taught). NULL is refused. */
 enum key_kind key_kind_of(const EVP_PKEY *key);
 
+/* False for SHA-1 and older under certificates and CRLs, which have been broken. */
+bool signature_is_strong(int nid);
+
 /* A struct public_key is the library's key, so that none of our own memory is needed for it. */
 static inline struct public_key *public_key_of(EVP_PKEY *key)
 {

@@ -1,5 +1,5 @@
-/* Certificates that our own pki refuses to make, made once with OpenSSL 3.0: `openssl x509 -req -CA ...
- * -extfile`, all P-256 and valid for a hundred years from November 2026. Their private keys are gone. */
+/* Certificates and CRLs that our own pki refuses to make, made once with OpenSSL 3.0: `openssl x509 -req -CA
+ * ... -extfile`, all P-256 and valid for a hundred years from November 2026. Their private keys are gone. */
 #include "tests/unit/crypto/fixtures.h"
 
 #include "edge/base/compiler.h"
@@ -212,6 +212,40 @@ static const struct fixture fixtures[] = {
             "Qxe772cV44jTYgbtEMqLsUQYwhEvUAIgBgCJay+x0SmhPHfllPr9EjffLExF1OrN\n"
             "UO+lScf3C9c=\n"
             "-----END CERTIFICATE-----\n"},
+    {"crl_good", "-----BEGIN X509 CRL-----\n"
+                 "MIHPMHcCAQEwCgYIKoZIzj0EAwIwFTETMBEGA1UEAwwKRml4dHVyZSBDQRcNMjYx\n"
+                 "MTIzMjIyODIyWhgPMjEyNTA2MTcyMjI4MjJaoC8wLTAfBgNVHSMEGDAWgBTRXVgG\n"
+                 "sGtxHAM4t3GGA6L2MZF1sjAKBgNVHRQEAwIBATAKBggqhkjOPQQDAgNIADBFAiA+\n"
+                 "98DSHViQkCIm/1Jj9vrc6+olWHkcq8XkX2IS/mQEMwIhAKS2XgVOK4NT3qhz/H6t\n"
+                 "1sueQJtKXTaTlH9P+Uc2jQv4\n"
+                 "-----END X509 CRL-----\n"},
+    {"crl_idp", "-----BEGIN X509 CRL-----\n"
+                "MIHdMIGFAgEBMAoGCCqGSM49BAMCMBUxEzARBgNVBAMMCkZpeHR1cmUgQ0EXDTI2\n"
+                "MTEyMzIyMjgyMloYDzIxMjUwNjE3MjIyODIyWqA9MDswLQYDVR0cAQH/BCMwIaAf\n"
+                "oB2GG2h0dHA6Ly9leGFtcGxlLm5ldC9wYXJ0LmNybDAKBgNVHRQEAwIBAjAKBggq\n"
+                "hkjOPQQDAgNHADBEAiBBshkcdfjPkiDWjxSl73s+rqmQUYcAuYPP9PsXye2EngIg\n"
+                "QH4wkO5Q4Z/JGMzNzKj9f2/SrlOWw+vtXyuP3+ydWK0=\n"
+                "-----END X509 CRL-----\n"},
+    {"crl_onlyuser", "-----BEGIN X509 CRL-----\n"
+                     "MIG/MGcCAQEwCgYIKoZIzj0EAwIwFTETMBEGA1UEAwwKRml4dHVyZSBDQRcNMjYx\n"
+                     "MTIzMjIyODIyWhgPMjEyNTA2MTcyMjI4MjJaoB8wHTAPBgNVHRwBAf8EBTADgQH/\n"
+                     "MAoGA1UdFAQDAgEDMAoGCCqGSM49BAMCA0gAMEUCIFhtN1MRveNcYPzJPfKf035C\n"
+                     "HEtDu0hzpSOg8DVB6Z1EAiEAz4TpUgslrlEdD8o3HWx8Vo0psigy81hy90rr9nmm\n"
+                     "Xxk=\n"
+                     "-----END X509 CRL-----\n"},
+    {"crl_delta", "-----BEGIN X509 CRL-----\n"
+                  "MIG9MGUCAQEwCgYIKoZIzj0EAwIwFTETMBEGA1UEAwwKRml4dHVyZSBDQRcNMjYx\n"
+                  "MTIzMjIyODIyWhgPMjEyNTA2MTcyMjI4MjJaoB0wGzANBgNVHRsBAf8EAwIBATAK\n"
+                  "BgNVHRQEAwIBBDAKBggqhkjOPQQDAgNIADBFAiEAmQoxOLYDLgOWFjJMa9/zzLg7\n"
+                  "gLGHraTiVVcw7Th9VoACIBq67LBOf+0od35Sjt1gTCvWe5Np/cIkwcPNKCOEyacL\n"
+                  "-----END X509 CRL-----\n"},
+    {"crl_sha1", "-----BEGIN X509 CRL-----\n"
+                 "MIHOMHYCAQEwCQYHKoZIzj0EATAVMRMwEQYDVQQDDApGaXh0dXJlIENBFw0yNjEx\n"
+                 "MjMyMjI4MjJaGA8yMTI1MDYxNzIyMjgyMlqgLzAtMB8GA1UdIwQYMBaAFNFdWAaw\n"
+                 "a3EcAzi3cYYDovYxkXWyMAoGA1UdFAQDAgEFMAkGByqGSM49BAEDSQAwRgIhAILG\n"
+                 "ZWgRNaxB/ybg43NJ8KrsOt4GbpcbmDGjoj4IZhy8AiEAhAg+8v+Z99artaJPFimF\n"
+                 "VmcaBPdP5hLgjzKU65460T0=\n"
+                 "-----END X509 CRL-----\n"},
 };
 
 const char *fixture(const char *name)

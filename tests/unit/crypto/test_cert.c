@@ -197,7 +197,9 @@ Test(cert, revocation)
         {"leaf revoked, the root's missing", {&sub_revokes, NULL}, CAUSE_CERT_REVOKED, CAUSE_CERT_REVOKED},
         {"CA revoked", {&root_revokes, &sub_good}, CAUSE_CERT_REVOKED, CAUSE_CERT_REVOKED},
         {"expired CRL", {&root_good, &sub_old}, CAUSE_NONE, CAUSE_CRL_MISSING},
-        {"expired CRL still revokes", {&root_good, &sub_old_revokes}, CAUSE_CERT_REVOKED, CAUSE_CRL_MISSING},
+        {"expired CRL still revokes", {&root_good, &sub_old_revokes}, CAUSE_CERT_REVOKED, CAUSE_CERT_REVOKED},
+        {"the newer CRL counts", {&sub_old_revokes, &sub_good}, CAUSE_NONE, CAUSE_CRL_MISSING},
+        {"not the one of tomorrow", {&sub_early, &sub_revokes}, CAUSE_CERT_REVOKED, CAUSE_CERT_REVOKED},
         {"CRL of tomorrow", {&root_good, &sub_early}, CAUSE_NONE, CAUSE_CRL_MISSING},
         {"old and new", {&sub_old, &sub_revokes}, CAUSE_CERT_REVOKED, CAUSE_CERT_REVOKED},
     };
@@ -241,6 +243,48 @@ Test(cert, crl_of_a_namesake)
                "a namesake's CRL");
         trust_free(trust);
     }
+}
+
+Test(cert, crls_that_are_not_loaded)
+{
+    static const struct {
+        const char *name;
+        bool loaded;
+    } cases[] = {{"crl_good", true},
+                 {"crl_idp", false},
+                 {"crl_onlyuser", false},
+                 {"crl_delta", false},
+                 {"crl_sha1", false}};
+    struct trust *trust = trust_new(CRL_REQUIRED);
+    char error[CRYPTO_ERROR_MAX];
+
+    cr_assert(trust_add_ca(trust, span_of_string(fixture("ca")), error), "%s", error);
+    for (size_t i = 0; i < HF_COUNT(cases); i++) {
+        bool loaded = trust_add_crl(trust, span_of_string(fixture(cases[i].name)), error);
+        cr_assert_eq(loaded, cases[i].loaded, "%s: %s", cases[i].name, error);
+        cr_assert_eq(strlen(error) == 0, loaded);
+    }
+    trust_free(trust);
+}
+
+/* With CRL_REQUIRED the intermediate CA needs one as well as the root. */
+Test(cert, every_level_needs_its_crl)
+{
+    struct trust *trust = trust_new(CRL_REQUIRED);
+    struct der leaf = der_of_pem(span_of_string(fixture("inside")));
+    struct der helper = der_of_pem(span_of_string(fixture("constrained")));
+    struct span certs[] = {der_span(&leaf), der_span(&helper)};
+    struct identity id = id_of("vpn.example.net");
+    struct public_key *key;
+    char error[CRYPTO_ERROR_MAX];
+
+    cr_assert(trust_add_ca(trust, span_of_string(fixture("ca")), error), "%s", error);
+    cr_assert(trust_add_crl(trust, span_of_string(fixture("crl_good")), error), "%s", error);
+    expect(cert_verify(trust, certs, 2, &id, TEST_NOW, &key), CAUSE_CRL_MISSING,
+           "the intermediate has no CRL");
+    certs[0] = certs[1];
+    expect(cert_verify(trust, certs, 1, &id, TEST_NOW, &key), CAUSE_CERT_USAGE, "under the root's CRL");
+    trust_free(trust);
 }
 
 Test(cert, what_a_trust_store_refuses)
