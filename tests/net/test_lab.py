@@ -2,6 +2,7 @@
 """The laboratory itself: strongSwan clients, the NAT, the web server and the capture work, with a strongSwan
 gateway in our gateway's place. When this fails, look here before looking at the daemon."""
 from lab.capture import (AUTH, SA_INIT, Capture, esp_packets, ike_messages, repeated_esp_ivs, repeated_ike_ivs)
+from lab.ike import CP, IkeError, Initiator
 from lab.pki import Authority
 from lab.strongswan import GATEWAY_ID, Client, ReferenceGateway
 from lab.suite import Suite
@@ -18,7 +19,8 @@ class Setup:
         self.lab = Lab()
         self.authority = Authority(self.lab.path("pki"), "Lab CA")
         self.gateway = ReferenceGateway(self.lab.gw, self.authority.issue(GATEWAY_ID, server=True),
-                                        [self.authority], {"bob@example.net": "a secret of bob"})
+                                        [self.authority], {"bob@example.net": "a secret of bob",
+                                                           "carol@example.net": "a secret of carol"})
         self.gateway.start()
         self.web = WebServer(self.lab)
 
@@ -66,6 +68,22 @@ def behind_nat():
     assert sa["nat-local"] == "yes", sa
     assert ping(client.node) == (5, 5)
     assert [s["identity"] for s in setup.gateway.sessions()] == ["bob@example.net"]
+
+
+@suite.case("our own small initiator connects, and hears that a wrong secret is wrong")
+def own_initiator():
+    node = setup.lab.client("cl2")
+    initiator = Initiator(node, "carol@example.net", "a secret of carol", GATEWAY_ID, node.address4())
+    payloads = initiator.connect()
+    assert any(kind == CP for kind, _ in payloads), payloads
+    assert initiator.probe()
+    initiator.delete()
+    wrong = Initiator(node, "carol@example.net", "not a secret of carol", GATEWAY_ID, node.address4())
+    try:
+        wrong.connect()
+        assert False, "got in"
+    except IkeError as error:
+        assert "refused: [24]" in str(error), error
 
 
 suite.main()

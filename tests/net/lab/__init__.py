@@ -12,6 +12,7 @@ def enter():
             return
     root = os.path.join(TOP, "tools/root")
     program = os.path.relpath(os.path.realpath(sys.argv[0]), TOP)
+    os.chdir(TOP)
     os.execv(root, [root, "lab", program, *sys.argv[1:]])
 
 

@@ -68,7 +68,7 @@ class Suite:
 
     @staticmethod
     def _logs():
-        return "".join(f"\n  ---- {process.name}, last lines\n{indent(process.log_tail(25))}"
+        return "".join(f"\n  ---- {process.name}, last lines\n{indent(process.log_tail(12))}"
                        for process in Process.everyone if not process.name.startswith(("ping", "tcpdump")))
 
 

@@ -52,6 +52,9 @@ class Node:
             extra = ["nodad"] if ":" in address else []
             self.run("ip", "addr", "add", address, "dev", interface, *extra)
 
+    def address4(self, interface="eth0"):
+        return self.out("ip", "-4", "-br", "addr", "show", interface).split()[2].split("/")[0]
+
     def route(self, destination, via):
         self.run("ip", "-6" if ":" in via else "-4", "route", "replace", destination, "via", via)
 
