@@ -15,7 +15,13 @@ struct core_pool {
     bool has_v4, has_v6;
 };
 
-enum shard_state { SHARD_UNCLAIMED, SHARD_CLAIMING, SHARD_SCANNING, SHARD_OWNED };
+/* Owned from SHARD_SCANNING on; SHARD_UNREAD: reading its records failed and is tried again. */
+enum shard_state { SHARD_UNCLAIMED, SHARD_CLAIMING, SHARD_SCANNING, SHARD_UNREAD, SHARD_OWNED };
+
+static inline bool shard_is_owned(enum shard_state state)
+{
+    return state >= SHARD_SCANNING;
+}
 
 struct core_shard {
     uint16_t epoch;

@@ -63,7 +63,7 @@ bool save_put(struct core *core, const struct ike_sa *sa, uint32_t replaces_slot
 {
     uint32_t position = ike_shard_position(core->ike, sa->slot);
     const struct core_shard *shard = &core->shards[position];
-    if (shard->state != SHARD_OWNED) {
+    if (!shard_is_owned(shard->state)) {
         return false;
     }
     uint8_t response[RESPONSE_BYTES_MAX];
@@ -96,7 +96,7 @@ bool save_put(struct core *core, const struct ike_sa *sa, uint32_t replaces_slot
 void save_delete(struct core *core, uint32_t slot)
 {
     uint32_t position = ike_shard_position(core->ike, slot);
-    if (core->shards[position].state != SHARD_OWNED) {
+    if (!shard_is_owned(core->shards[position].state)) {
         return;
     }
     effect_add(core, EFFECT_STORE)->store = (struct store_op){

@@ -17,14 +17,27 @@ static void store_op(struct core *core, enum store_op_type type, uint32_t positi
     };
 }
 
+/* Owned from here on: restored sessions write their records while the scan goes on. */
+static void shard_scan(struct core *core, uint32_t position)
+{
+    core->shards[position].state = SHARD_SCANNING;
+    store_op(core, STORE_SCAN, position);
+}
+
+/* A shard that was claimed is not claimed again when only reading it failed: the new epoch would fence off
+ * the writes of the sessions that have been read. */
 static void claim_some(struct core *core)
 {
     while (core->claims_open < CLAIMS_OPEN_MAX && core->claims_next < core->config.num_shards) {
         uint32_t position = core->claims_next++;
-        if (core->shards[position].state == SHARD_UNCLAIMED) {
-            core->shards[position].state = SHARD_CLAIMING;
+        struct core_shard *shard = &core->shards[position];
+        if (shard->state == SHARD_UNCLAIMED) {
+            shard->state = SHARD_CLAIMING;
             core->claims_open++;
             store_op(core, STORE_CLAIM, position);
+        } else if (shard->state == SHARD_UNREAD) {
+            core->claims_open++;
+            shard_scan(core, position);
         }
     }
 }
@@ -35,30 +48,26 @@ static void start_ready(struct core *core)
     effect_audit(core, &(struct audit){.type = AUDIT_READY, .count = core->restored});
 }
 
-static void shard_done(struct core *core, uint32_t position, enum shard_state state)
+/* One shard has come to an end, good or bad. */
+static void shard_settled(struct core *core)
 {
-    core->shards[position].state = (uint8_t)state;
+    bool refuse = core->policy->store_failure == POLICY_STORE_REFUSE;
     core->claims_open--;
-    core->shards_done++;
     claim_some(core);
-    if (core->claims_open == 0 && !core->ready) {
+    if (core->claims_open == 0 && !core->ready && (!refuse || core->shards_done == core->config.num_shards)) {
         start_ready(core);
     }
 }
 
-static void claim_failed(struct core *core, uint32_t position)
+static void shard_failed(struct core *core, uint32_t position)
 {
-    bool refuse = core->policy->store_failure == POLICY_STORE_REFUSE;
     if (core->claim_retry == NS_NEVER) { /* once per round, not once per shard */
         core->claim_retry = core->time.now + CLAIM_RETRY_NS;
         effect_audit(core, &(struct audit){.type = AUDIT_STORE_FAILED, .cause = CAUSE_STORE});
     }
-    core->shards[position].state = SHARD_UNCLAIMED;
-    core->claims_open--;
-    claim_some(core);
-    if (core->claims_open == 0 && !core->ready && !refuse) {
-        start_ready(core);
-    }
+    struct core_shard *shard = &core->shards[position];
+    shard->state = shard->state == SHARD_CLAIMING ? SHARD_UNCLAIMED : SHARD_UNREAD;
+    shard_settled(core);
 }
 
 void start_begin(struct core *core)
@@ -83,14 +92,14 @@ void start_store_done(struct core *core, const struct store_done *done)
     hf_assert(position < core->config.num_shards);
     struct core_shard *shard = &core->shards[position];
     if (done->result != STORE_OK) {
-        claim_failed(core, position);
+        shard_failed(core, position);
     } else if (done->type == STORE_CLAIM) {
         shard->epoch = done->epoch;
-        /* Owned from here on: restored sessions write their records while the scan goes on. */
-        shard->state = SHARD_OWNED;
-        store_op(core, STORE_SCAN, position);
+        shard_scan(core, position);
     } else {
-        shard_done(core, position, SHARD_OWNED);
+        shard->state = SHARD_OWNED;
+        core->shards_done++;
+        shard_settled(core);
     }
 }
 

@@ -57,10 +57,12 @@ void exch_info(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
         ike_drop(ike, CAUSE_FRAGMENT_NO_ROOM);
         return;
     }
-    sa_send(ike, sa, &sa->response);
     if (work.delete_ike) {
+        sa_send(ike, sa, &sa->response);
         sa_close(ike, sa, work.cause, true);
     } else if (work.num_answer_spis > 0) {
-        sa_save(ike, sa);
+        wait_begin(ike, sa, PENDING_DELETE); /* else a restart would bring the children back */
+    } else {
+        sa_send(ike, sa, &sa->response);
     }
 }

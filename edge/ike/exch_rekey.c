@@ -65,6 +65,7 @@ static struct ike_sa *rekey_create(struct ike *ike, const struct ike_sa *old, co
     new->behind_nat = old->behind_nat;
     new->fragmentation = old->fragmentation;
     new->restored = old->restored;
+    new->unsaved = old->unsaved;
     new->local = old->local;
     new->remote = old->remote;
     new->session_id = old->session_id;

@@ -193,6 +193,8 @@ void wait_store(struct ike *ike, struct ike_sa *sa);
 /* Gives back the new IKE SA of a rekey that did not come about. */
 void pending_sa_free(struct ike *ike, struct ike_sa *sa);
 void sa_save(struct ike *ike, struct ike_sa *sa); /* record_put outside of an exchange */
+/* Removes from the store all that may be there of the session. */
+void sa_erase(struct ike *ike, struct ike_sa *sa);
 
 /* --- exchanges: each handles an opened, parsed request --- */
 void exch_init(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header);

@@ -1,7 +1,8 @@
 /* How long things live and how they end. */
 #include "edge/ike/internal.h"
 
-#define LINGER_NS (10 * NS_PER_S)        /* answers to retransmissions of the last request */
+#define LINGER_NS (10 * NS_PER_S) /* answers to retransmissions of the last request */
+#define SAVE_LATER_NS (1 * NS_PER_S)
 #define IDLE_ANSWER_NS (100 * NS_PER_MS) /* the plane answers child_read within this */
 
 void sa_schedule(struct ike *ike, struct ike_sa *sa)
@@ -53,9 +54,9 @@ void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger)
         ike->counters.sessions--;
         ike->counters.unsaved -= sa->unsaved ? 1 : 0;
         host->news(host->context, NEWS_SESSION_DOWN, sa, NULL, cause, NULL);
-        if (sa->record_exists && cause != CAUSE_NOT_OURS) {
-            host->record_delete(host->context, sa->slot);
-        }
+    }
+    if (cause != CAUSE_NOT_OURS) {
+        sa_erase(ike, sa);
     }
     pending_sa_free(ike, sa);
     sa_drop_children(ike, sa, CAUSE_NONE);
@@ -63,6 +64,8 @@ void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger)
     sa_unlink_peer(ike, sa);
     sa->connection[0] = '\0';
     sa->wait = WAIT_NOTHING;
+    sa->pending = PENDING_NONE;
+    sa->pending_child = sa->stale = SLOT_NONE;
     sa->unsaved = sa->record_exists = false;
     if (!linger) {
         sa_free(ike, sa);
@@ -132,8 +135,11 @@ static void sa_timer(struct ike *ike, struct ike_sa *sa)
             sent_free(ike, &sa->response);
         }
     } else if (sa->save_due <= now) {
-        sa->save_due = NS_NEVER;
-        sa_save(ike, sa);
+        /* What is being created is not to be written before it is done. */
+        sa->save_due = sa->wait == WAIT_NOTHING ? NS_NEVER : now + SAVE_LATER_NS;
+        if (sa->wait == WAIT_NOTHING) {
+            sa_save(ike, sa);
+        }
     } else if (sa->dpd_due <= now) {
         sa_check_idle(ike, sa);
     }

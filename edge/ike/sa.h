@@ -33,6 +33,7 @@ enum sa_pending {
     PENDING_AUTH,  /* IKE_AUTH with its first child */
     PENDING_CHILD, /* CREATE_CHILD_SA: new or rekeyed child */
     PENDING_IKE_REKEY,
+    PENDING_DELETE, /* children deleted by the client: the record forgets them before the answer leaves */
     PENDING_RESTORE,
 };
 
@@ -65,7 +66,7 @@ struct ike_sa {
     bool unsaved;
     bool learn_id;      /* restored: the peer's next id is learned from the first authentic request */
     bool learn_our_id;  /* restored: our own next id may be higher than the stored one */
-    bool record_exists; /* in the store under this slot's (shard, index) */
+    bool record_exists; /* it may be in the store under this slot's (shard, index) */
     bool idle_asked;    /* the plane was asked when it last heard from the client */
     bool initial_contact;
     uint64_t spi_i, spi_r;
@@ -82,6 +83,8 @@ struct ike_sa {
     uint32_t pending_sa;    /* the other IKE SA of a rekey, SLOT_NONE */
     uint32_t half_open;     /* index of struct half_open, SLOT_NONE */
     uint32_t reassembly;    /* index of struct reassembly, SLOT_NONE */
+    uint32_t stale; /* slot under which the store may hold a former record of this session, SLOT_NONE */
+    uint8_t stale_generation;
     ns_t created, last_in, response_expires, expires, dpd_due, save_due;
 
     /* The session: moves on to the next IKE SA at a rekey. */
@@ -114,6 +117,7 @@ struct ike_child {
     uint64_t sequence_out;   /* where the plane started */
     uint64_t sequence_limit; /* reserved in the store */
     uint64_t sequence_in;
+    uint64_t install_token;
     uint32_t rekeys; /* slot of the child that this one replaces, SLOT_NONE */
     ns_t created;
 };

@@ -32,7 +32,7 @@ void sa_reset(struct ike_sa *sa, uint32_t slot)
     memset(sa, 0, sizeof(*sa));
     sa->slot = slot;
     sa->pending_child = sa->pending_sa = sa->half_open = sa->reassembly = SLOT_NONE;
-    sa->peer_prev = sa->peer_next = SLOT_NONE;
+    sa->peer_prev = sa->peer_next = sa->stale = SLOT_NONE;
     sa->expires = sa->dpd_due = sa->save_due = sa->response_expires = NS_NEVER;
     sa->request.next_try = NS_NEVER;
 }

@@ -10,14 +10,68 @@ static struct ike_host *host_of(struct ike *ike)
     return &ike->config.host;
 }
 
-void wait_store(struct ike *ike, struct ike_sa *sa)
+/* Where a former record of this session may still be. A slot that was used again since holds another's. */
+static uint32_t stale_of(const struct ike *ike, const struct ike_sa *sa)
+{
+    bool still = sa->stale != SLOT_NONE && ike->sas.generation[sa->stale] == sa->stale_generation;
+    return still ? sa->stale : SLOT_NONE;
+}
+
+static void stale_set(const struct ike *ike, struct ike_sa *sa, uint32_t slot)
+{
+    sa->stale = slot;
+    sa->stale_generation = ike->sas.generation[slot];
+}
+
+/* Whether a write is carried out is not known before it is answered, and perhaps not even then. */
+static void put(struct ike *ike, struct ike_sa *subject, uint64_t token)
 {
     struct ike_host *host = host_of(ike);
-    bool rekey = sa->pending == PENDING_IKE_REKEY;
-    const struct ike_sa *subject = rekey ? &ike->sa[sa->pending_sa] : sa;
+    subject->record_exists = true;
+    host->record_put(host->context, subject, stale_of(ike, subject), token);
+}
+
+void sa_erase(struct ike *ike, struct ike_sa *sa)
+{
+    struct ike_host *host = host_of(ike);
+    uint32_t stale = stale_of(ike, sa);
+    if (stale != SLOT_NONE) {
+        host->record_delete(host->context, stale);
+    }
+    if (sa->record_exists) {
+        host->record_delete(host->context, sa->slot);
+    }
+    if (sa->pending_sa != SLOT_NONE && ike->sa[sa->pending_sa].record_exists) {
+        host->record_delete(host->context, sa->pending_sa);
+    }
+}
+
+/* The new IKE SA of a rekey carries the record; any other wait is about the SA itself. */
+static struct ike_sa *wait_subject(struct ike *ike, struct ike_sa *sa)
+{
+    return sa->pending == PENDING_IKE_REKEY ? &ike->sa[sa->pending_sa] : sa;
+}
+
+void wait_store(struct ike *ike, struct ike_sa *sa)
+{
+    struct ike_sa *subject = wait_subject(ike, sa);
+    if (subject != sa) {
+        uint32_t older = stale_of(ike, sa);
+        if (older != SLOT_NONE) {
+            host_of(ike)->record_delete(host_of(ike)->context, older);
+        }
+        stale_set(ike, subject, sa->slot);
+    }
     sa->wait = WAIT_STORE;
     sa->wait_token = sa_token(ike, sa);
-    host->record_put(host->context, subject, rekey ? sa->slot : SLOT_NONE, sa->wait_token);
+    put(ike, subject, sa->wait_token);
+}
+
+static uint64_t child_install(struct ike *ike, const struct ike_sa *sa, struct ike_child *child)
+{
+    child->install_token = sa_token(ike, sa);
+    host_of(ike)->child_install(host_of(ike)->context, sa, child, child->install_token);
+    return child->install_token;
 }
 
 void wait_begin(struct ike *ike, struct ike_sa *sa, enum sa_pending pending)
@@ -28,8 +82,7 @@ void wait_begin(struct ike *ike, struct ike_sa *sa, enum sa_pending pending)
         return;
     }
     sa->wait = WAIT_PLANE;
-    sa->wait_token = sa_token(ike, sa);
-    host_of(ike)->child_install(host_of(ike)->context, sa, &ike->child[sa->pending_child], sa->wait_token);
+    sa->wait_token = child_install(ike, sa, &ike->child[sa->pending_child]);
 }
 
 static void session_begin(struct ike *ike, struct ike_sa *sa)
@@ -93,8 +146,8 @@ static void finish_ike_rekey(struct ike *ike, struct ike_sa *old)
     }
     old->num_children = old->num_addresses = 0;
     old->record_exists = false;
-    new->unsaved = old->unsaved;
-    old->unsaved = false;
+    old->unsaved = false; /* the new one took it over when it was made */
+    old->stale = SLOT_NONE;
     sa_link_peer(ike, new);
     session_begin(ike, new);
     old->state = SA_REKEYED;
@@ -111,8 +164,7 @@ static void finish_restore(struct ike *ike, struct ike_sa *sa)
     session_begin(ike, sa);
     ike->counters.restored++;
     for (uint32_t i = 0; i < sa->num_children; i++) {
-        struct ike_child *child = &ike->child[sa->children[i]];
-        host_of(ike)->child_install(host_of(ike)->context, sa, child, sa_token(ike, sa));
+        (void)child_install(ike, sa, &ike->child[sa->children[i]]);
     }
     host_of(ike)->news(host_of(ike)->context, NEWS_SESSION_RESTORED, sa, NULL, CAUSE_NONE, NULL);
 }
@@ -133,6 +185,9 @@ static void wait_finish(struct ike *ike, struct ike_sa *sa)
         break;
     case PENDING_IKE_REKEY:
         finish_ike_rekey(ike, sa);
+        break;
+    case PENDING_DELETE:
+        sa_send(ike, sa, &sa->response);
         break;
     case PENDING_RESTORE:
         finish_restore(ike, sa);
@@ -168,6 +223,9 @@ static void wait_failed(struct ike *ike, struct ike_sa *sa, enum cause cause)
         child->rekeys = SLOT_NONE;
         child_close(ike, child, CAUSE_NONE);
     }
+    if (pending == PENDING_IKE_REKEY) {
+        stale_set(ike, sa, sa->pending_sa); /* the write may have been carried out all the same */
+    }
     pending_sa_free(ike, sa);
     sa->peer_next_id--; /* the answer under this id never left */
     sa_respond_notify(ike, sa, exchange, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
@@ -182,13 +240,12 @@ static void wait_failed(struct ike *ike, struct ike_sa *sa, enum cause cause)
 void ike_plane_done(struct ike *ike, struct ike_time time, uint64_t token, uint32_t child, bool ok)
 {
     ike->time = time;
-    struct ike_sa *sa = &ike->sa[(uint32_t)token];
-    if (child >= slab_capacity(&ike->children) || !slab_is_used(&ike->children, child)) {
-        return;
+    if (!slab_is_used(&ike->children, child) || ike->child[child].install_token != token) {
+        return; /* it is gone, and its place may be another's */
     }
-    if (ok) {
-        ike->child[child].state =
-            ike->child[child].state == CHILD_INSTALLING ? CHILD_INSTALLED : ike->child[child].state;
+    struct ike_sa *sa = &ike->sa[(uint32_t)token];
+    if (ok && ike->child[child].state == CHILD_INSTALLING) {
+        ike->child[child].state = CHILD_INSTALLED;
     }
     if (sa->wait == WAIT_PLANE && sa->wait_token == token) {
         if (ok) {
@@ -204,14 +261,14 @@ void ike_plane_done(struct ike *ike, struct ike_time time, uint64_t token, uint3
 void sa_save(struct ike *ike, struct ike_sa *sa)
 {
     sa->save_token = sa_token(ike, sa);
-    host_of(ike)->record_put(host_of(ike)->context, sa, SLOT_NONE, sa->save_token);
+    put(ike, sa, sa->save_token);
 }
 
 static void sa_saved(struct ike *ike, struct ike_sa *sa, bool ok)
 {
     struct ike_host *host = host_of(ike);
     if (ok) {
-        sa->record_exists = true;
+        sa->stale = SLOT_NONE;
         sa->save_due = NS_NEVER;
         if (sa->unsaved) {
             sa->unsaved = false;
@@ -229,20 +286,30 @@ static void sa_saved(struct ike *ike, struct ike_sa *sa, bool ok)
     }
 }
 
-/* The new IKE SA of a rekey carries the record; any other wait is about the SA itself. */
-static struct ike_sa *wait_subject(struct ike *ike, struct ike_sa *sa)
+/* What the request wanted is not done without a record. The session itself goes on, and is written again as
+ * it is: the store may hold what was refused. */
+static void wait_refused(struct ike *ike, struct ike_sa *sa)
 {
-    return sa->pending == PENDING_IKE_REKEY ? &ike->sa[sa->pending_sa] : sa;
+    bool session = sa->pending != PENDING_AUTH;
+    wait_failed(ike, sa, CAUSE_STORE);
+    if (session) {
+        sa_saved(ike, sa, false);
+        sa_schedule(ike, sa);
+    } else {
+        ike->counters.store_failures++;
+    }
 }
 
 void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum ike_store_result result)
 {
     ike->time = time;
     uint32_t slot = (uint32_t)token;
+    if (!slab_is_used(&ike->sas, slot)) {
+        return;
+    }
     struct ike_sa *sa = &ike->sa[slot];
     bool waits = sa->wait == WAIT_STORE && sa->wait_token == token;
-    if (slot >= slab_capacity(&ike->sas) || !slab_is_used(&ike->sas, slot) ||
-        (!waits && sa->save_token != token)) {
+    if (!waits && sa->save_token != token) {
         return;
     }
     if (result == IKE_STORE_FENCED) {
@@ -252,10 +319,9 @@ void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum 
         return;
     }
     bool ok = result == IKE_STORE_OK;
-    bool required = ike->policy->store_failure == POLICY_STORE_REFUSE && sa->pending != PENDING_RESTORE;
-    if (waits && !ok && required) {
-        ike->counters.store_failures++;
-        wait_failed(ike, sa, CAUSE_STORE);
+    bool creates = sa->pending != PENDING_RESTORE && sa->pending != PENDING_DELETE;
+    if (waits && !ok && creates && ike->policy->store_failure == POLICY_STORE_REFUSE) {
+        wait_refused(ike, sa);
         return;
     }
     struct ike_sa *subject = waits ? wait_subject(ike, sa) : sa;

@@ -123,6 +123,9 @@ static void check_client(struct world *world, const struct initiator *client)
         if (view.spi_i != sa->spi_i || view.spi_r != sa->spi_r) {
             continue;
         }
+        if (world->check.lenient_store && world->restarts > 0) {
+            return; /* what was answered without a record is not there after a restart */
+        }
         check_equal(world, "E1", "children of a session", view.num_children, initiator_num_children(client));
         for (uint32_t i = 0; i < INITIATOR_CHILDREN_MAX; i++) {
             const struct initiator_child *child = &client->children[i];

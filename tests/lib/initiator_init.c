@@ -76,8 +76,9 @@ static void init_detour(struct initiator *client)
         memcpy(client->cookie, cookie->data.data, cookie->data.len);
         client->cookie_len = (uint16_t)cookie->data.len;
         client_init_send(client);
-    } else if (group != NULL && be16_load(group->data.data) != client->ke_group &&
-               ke_supported(be16_load(group->data.data))) {
+    } else if (group != NULL && be16_load(group->data.data) == client->ke_group) {
+        client->counters.garbage++; /* has been done: a copy that came late */
+    } else if (group != NULL && ke_supported(be16_load(group->data.data))) {
         client_ke(client, be16_load(group->data.data));
         client_init_send(client);
     } else {

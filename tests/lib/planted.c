@@ -29,12 +29,17 @@ void plant_after_datagram(struct world *world, bool forged)
 {
     struct ike *ike = world->core->ike;
     struct ike_sa *sa = first_established(ike);
-    if (sa == NULL) {
-        return;
-    }
-    if (world->options.planted == PLANTED_UNCHECKED_ICV && forged) {
+    if (sa != NULL && world->options.planted == PLANTED_UNCHECKED_ICV && forged) {
         sa->peer_next_id++;
-    } else if (world->options.planted == PLANTED_WINDOW && sa->wait == WAIT_NOTHING && sa->response.valid) {
+    }
+}
+
+void plant_after_event(struct world *world)
+{
+    struct ike *ike = world->core->ike;
+    struct ike_sa *sa = first_established(ike);
+    if (sa != NULL && world->options.planted == PLANTED_WINDOW && sa->wait == WAIT_NOTHING &&
+        sa->response.valid && sa->response.id == 2) {
         sa->peer_next_id = sa->response.id;
         sent_free(ike, &sa->response);
     }

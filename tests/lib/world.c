@@ -77,6 +77,9 @@ struct world *world_new(const struct world_options *options)
     hf_assert(world != NULL);
     world->options = *options;
     world->now = WORLD_START_NS;
+    if (options->certificates) {
+        (void)test_credentials(); /* made once, before the numbers start over */
+    }
     (void)sim_rand_library_reset();
     world->rand = sim_rand_of(options->seed);
     world->client_rand = sim_rand_of(options->seed ^ UINT64_C(0xc11e47));
@@ -189,6 +192,7 @@ void world_event(struct world *world, struct event *event)
     world_trace(world, "event %d", event->type);
     core_step(world->core, event, &world->effects);
     world_effects(world);
+    plant_after_event(world);
     check_step(world);
 }
 

@@ -26,3 +26,4 @@ void net_to_client(struct world *world, struct item *item);
 /* planted.c: what the world does to the core's memory, so that a checker has something to find */
 void plant_at_session_up(struct world *world);
 void plant_after_datagram(struct world *world, bool forged);
+void plant_after_event(struct world *world);

@@ -44,6 +44,7 @@ static void planted_go(struct tally *tally, const struct planting *planting)
     run.options.verbose = tally->only_case != NULL;
     run.crash_at = planting->crash_at;
     run.net.duplicate = planting->duplicate;
+    run.net.duplicate_after = 5 * NS_PER_MS; /* the first copy has been answered */
     run.net.forge_all = planting->forge_all;
     struct outcome outcome = run_go(&run);
     bool found = !outcome.passed && strstr(planting->ids, outcome.id) != NULL;
