@@ -16,7 +16,7 @@ struct test_policy {
 };
 
 /* Keys and certificates of gateway and client, made once per process: a chain of two intermediate CAs each.
- */
+ * Where runs are to repeat, this is called before anything else uses the crypto library's random numbers. */
 struct test_credentials {
     struct credential *gateway, *client;
     struct trust *trust;

@@ -31,11 +31,7 @@ struct rand_source sim_rand_source(struct sim_rand *rand)
     return (struct rand_source){.fill = fill, .context = rand};
 }
 
-bool sim_rand_library_reset(void)
+bool sim_rand_library_repeats(void)
 {
-    if (RAND_reset_for_fuzzing == NULL) {
-        return false;
-    }
-    RAND_reset_for_fuzzing();
-    return true;
+    return RAND_reset_for_fuzzing != NULL;
 }

@@ -18,6 +18,5 @@ uint64_t sim_rand_next(struct sim_rand *rand);
 uint32_t sim_rand_below(struct sim_rand *rand, uint32_t limit);
 /* A source over `rand`, which outlives it. */
 struct rand_source sim_rand_source(struct sim_rand *rand);
-/* Makes the crypto library's own numbers start over, where it is the build that can repeat them. True when it
- * is: signatures are then the same in every run. */
-bool sim_rand_library_reset(void);
+/* True with the build of the crypto library whose own random numbers are the same in every process. */
+bool sim_rand_library_repeats(void);

@@ -77,10 +77,6 @@ struct world *world_new(const struct world_options *options)
     hf_assert(world != NULL);
     world->options = *options;
     world->now = WORLD_START_NS;
-    if (options->certificates) {
-        (void)test_credentials(); /* made once, before the numbers start over */
-    }
-    (void)sim_rand_library_reset();
     world->rand = sim_rand_of(options->seed);
     world->client_rand = sim_rand_of(options->seed ^ UINT64_C(0xc11e47));
     world->trace_hash = UINT64_C(0xcbf29ce484222325);

@@ -61,9 +61,10 @@ int main(int argc, char **argv)
             return strcmp(option, "--help") == 0 ? 0 : 2;
         }
     }
+    (void)test_credentials();
     for (tally.seed = first; tally.seed < first + seeds; tally.seed++) {
         printf("seed %llu, commit %s, signatures %s\n", (unsigned long long)tally.seed, commit_name(),
-               sim_rand_library_reset() ? "repeat" : "do not repeat");
+               sim_rand_library_repeats() ? "repeat" : "do not repeat");
         fflush(stdout);
         faults_run(&tally);
         planted_run(&tally);
