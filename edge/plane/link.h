@@ -1,11 +1,14 @@
-/* Links, addresses, routes and forwarding of this host, by rtnetlink (libmnl). Routes carry our own protocol
- * number, so that a daemon that starts after a crash removes what its predecessor left and nothing else. */
+/* Links, addresses, routes and forwarding of this host, by rtnetlink (libmnl), in the network namespace of
+ * the thread that calls link_open(). Routes carry our own protocol number, so that a daemon that starts after
+ * a crash removes what its predecessor left and nothing else. */
 #pragma once
 
 #include "edge/base/addr.h"
 
-#define LINK_ROUTE_PROTOCOL 201 /* free in /etc/iproute2/rt_protos */
-#define LINK_ERROR_MAX 192
+/* Free in the lists of the kernel, iproute2 and FRR; `ip route show proto 201`. */
+#define LINK_ROUTE_PROTOCOL 201
+#define LINK_ERROR_MAX 320
+#define LINK_NAME_MAX 16 /* IFNAMSIZ */
 
 struct link; /* a netlink socket */
 
@@ -13,17 +16,37 @@ struct link; /* a netlink socket */
 struct link *link_open(char ret_error[LINK_ERROR_MAX]);
 void link_close(struct link *link); /* NULL is fine */
 
-/* All return false and name object, step and reason in ret_error. What is there already is no error, and
- * neither is removing what is not there. */
+/* All return false and name object, step and reason in ret_error: "route 10.1.0.0/16 dev hf0: add: No such
+ * device (what the kernel says)". What is there already is no error, and neither is removing what is not
+ * there. An address is a prefix whose host bits are set. */
+
+/* Sets the MTU (0: as it is) and brings the link up. */
 HF_MUST bool link_up(struct link *link, const char *name, uint32_t mtu, char ret_error[LINK_ERROR_MAX]);
+/* IPv6 addresses work at once, without duplicate detection: others have an anycast address on purpose. */
 HF_MUST bool link_address_add(struct link *link, const char *name, const struct ip_prefix *address,
                               char ret_error[LINK_ERROR_MAX]);
 HF_MUST bool link_address_delete(struct link *link, const char *name, const struct ip_prefix *address,
                                  char ret_error[LINK_ERROR_MAX]);
+/* A route of the main table to a link, without gateway; it takes the place of one to the same prefix with the
+ * same (default) metric, whoever made that. */
 HF_MUST bool link_route_add(struct link *link, const char *name, const struct ip_prefix *prefix,
                             char ret_error[LINK_ERROR_MAX]);
-/* Removes every route with our protocol number, of both families. */
+/* Only a route with our protocol number. */
+HF_MUST bool link_route_delete(struct link *link, const char *name, const struct ip_prefix *prefix,
+                               char ret_error[LINK_ERROR_MAX]);
+/* Removes every route of the main table with our protocol number, of both families. */
 HF_MUST bool link_routes_clear(struct link *link, char ret_error[LINK_ERROR_MAX]);
 
-/* Turns on forwarding of both families; *ret_changed says whether anything had been off. */
+struct link_route {
+    struct ip_prefix prefix;
+    char name[LINK_NAME_MAX]; /* of the link; "" when it is gone */
+};
+/* The routes with our protocol number, of both families: *ret_count is how many there are, of which at most
+ * `cap` are written. */
+HF_MUST bool link_routes(struct link *link, struct link_route *ret_routes, size_t cap, size_t *ret_count,
+                         char ret_error[LINK_ERROR_MAX]);
+
+/* Turns on forwarding of both families (a kernel without IPv6 is fine); *ret_changed says whether anything
+ * had been off. IPv6 forwarding makes links stop taking router advertisements unless their sysctl accept_ra
+ * is 2: that is the operator's to set. */
 HF_MUST bool link_forwarding_enable(bool *ret_changed, char ret_error[LINK_ERROR_MAX]);
