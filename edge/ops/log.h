@@ -17,12 +17,13 @@
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
 struct log {
-    atomic_int fd;
+    atomic_int fd;          /* keeps its number when the file is opened anew */
     enum log_level level;   /* what is below is not written */
     char path[256];         /* "-" for standard output */
     _Atomic uint64_t lines; /* written */
     _Atomic uint64_t lost;  /* since start */
     _Atomic uint64_t lost_unsaid;
+    atomic_bool torn; /* the last line went out in part */
 };
 
 /* `path` "-" is standard output. False, with errno, when the file cannot be opened; the log then writes to
