@@ -311,6 +311,9 @@ void merge_packet(struct plane_user *plane, const uint8_t *packet, const struct 
         return;
     }
     if (!is_of_flow(inner)) {
+        if (inner->is_fragment) { /* of a flow that it does not name: behind all that came before */
+            merge_flush(plane);
+        }
         packet_write(plane, packet, inner->len);
         return;
     }
