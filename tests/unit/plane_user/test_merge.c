@@ -218,7 +218,7 @@ static const struct change changes[] = {
     {23, "wrong checksum", false, true, 3, nothing_change, 3},
     {24, "wrong IPv4 checksum", false, false, 3, nothing_change, 152 - 8}, /* the hop limit */
     {25, "shorter: the last", true, false, 2, shorter_make, 0},
-    {26, "longer", true, false, 3, longer_make, 0},
+    {26, "longer: begins anew", true, false, 2, longer_make, 0}, /* and the fourth is its shorter last */
     {27, "empty", true, true, 3, empty_make, 0},
 };
 
