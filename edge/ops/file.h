@@ -1,4 +1,4 @@
-/* Small files, read whole. Private to edge/ops. */
+/* Small files, read whole. */
 #pragma once
 
 #include "edge/base/span.h"
