@@ -211,6 +211,9 @@ void check_paths(const struct check *check, const char *folder)
         !check_default(check, &config->plane.interface, "hf")) {
         return;
     }
+    if (!check_has(check, "log.level")) {
+        config->log.level = CONFIG_LOG_INFO;
+    }
     path_resolve(check, folder, &config->store.path);
     path_resolve(check, folder, &config->fleet_key);
     path_resolve(check, folder, &config->control.socket);

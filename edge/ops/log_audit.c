@@ -138,7 +138,7 @@ static void say_event(struct words *words, const struct audit *audit, const char
     say_why(words, audit);
 }
 
-static void message_say(struct words *words, const struct audit *audit)
+static void message_say(struct words *words, uint32_t worker, const struct audit *audit)
 {
     switch (audit->type) {
     case AUDIT_SESSION_UP:
@@ -177,7 +177,7 @@ static void message_say(struct words *words, const struct audit *audit)
         say(words, "the session store works again");
         break;
     case AUDIT_READY:
-        say(words, "ready; %u sessions restored", audit->count);
+        say(words, "worker %u is ready; %u sessions restored", worker, audit->count);
         break;
     }
 }
@@ -259,7 +259,7 @@ static size_t line_format(char *ret_line, size_t cap, size_t string_max, int64_t
     struct json j = json_of(ret_line, cap);
     struct words words = {.text = ""};
 
-    message_say(&words, audit);
+    message_say(&words, worker, audit);
     j.string_max = string_max;
     log_line_begin(&j, wall_ns, log_audit_level(audit), kinds[audit->type].event);
     if (audit->cause != CAUSE_NONE) {
