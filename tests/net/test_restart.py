@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""The daemon is killed and started again, again and again, while clients work: nobody has to log in again."""
+import time
+
+from lab.capture import SA_INIT, Capture, esp_packets, ike_messages, repeated_esp_ivs, repeated_ike_ivs
+from lab.process import wait_until
+from lab.scene import Scene
+from lab.suite import Suite
+from lab.topology import ANYCAST4, OUTER
+from lab.traffic import Download, Ping, ping, reaches
+
+ROUNDS = 20
+suite = Suite(__doc__, limit_s=150)
+
+
+class Setup:
+    def __init__(self):
+        self.scene = Scene(lambda scene, config: config.update(timers={"dpd": "3s"}))
+        self.scene.lab.whole_datagrams()
+        self.gateway = self.scene.gateway
+        self.capture = Capture(self.scene.lab.gw, OUTER, "udp", 160)
+        eager = {"dpd_delay": "2s"}
+        self.clients = [self.scene.certificate_client("cl1", connection=eager),
+                        self.scene.psk_client("cl2", connection=eager),
+                        self.scene.certificate_client("cl3", behind_nat=True, connection=eager)]
+        for client in self.clients:
+            client.connect()
+        self.sessions = self.known()
+        self.longest_ms = 0
+
+    def known(self):
+        return sorted((s["id"], s["identity"], tuple(s["addresses"])) for s in self.gateway.sessions())
+
+    def restart(self):
+        start = time.monotonic()
+        self.gateway.kill()
+        self.gateway.start()
+        wait_until("all clients get through again", lambda: all(reaches(c.node) for c in self.clients))
+        self.longest_ms = max(self.longest_ms, (time.monotonic() - start) * 1000)
+
+
+setup = None
+
+
+@suite.case(f"{ROUNDS} times SIGKILL and start: each time the same sessions go on")
+def restarts():
+    global setup
+    setup = Setup()
+    transfer = Download(setup.clients[0].node, rate="600K", path="file", patience_s=200)
+    pings = [Ping(client.node, count=100000, interval_s=0.01) for client in setup.clients]
+    for number in range(ROUNDS):
+        setup.restart()
+        assert setup.known() == setup.sessions, f"after restart {number + 1}: {setup.known()}"
+        if number % 5 == 1:
+            rekey(setup.clients[number % 3])
+            setup.sessions = setup.known()
+    assert transfer.process.running(), f"the transfer broke: {transfer.process.log_tail(3)}"
+    transfer.process.stop()
+    for running in pings:
+        sent, received = running.stop()
+        print(f"  pings: {received} of {sent} answered")
+        assert received > sent * 0.3
+    print(f"  longest time from kill to all clients reaching through: {setup.longest_ms:.0f} ms")
+
+
+def rekey(client):
+    """New keys between two restarts: what is stored must be the new ones."""
+    before = client.child()["spi-in"]
+    client.rekey_child()
+    wait_until("a new Child SA", lambda: [c["spi-in"] != before for c in client.sa()["child-sas"].values()
+                                          if c["state"] == "INSTALLED"] == [True])
+
+
+@suite.case("a transfer that was running goes on to its end")
+def transfer_ends():
+    transfer = Download(setup.clients[1].node, rate="40M")
+    setup.restart()
+    assert transfer.wait()[0] == 100_000_000
+
+
+@suite.case("the clients never noticed: their IKE SAs are the ones of the beginning")
+def clients_kept():
+    for client in setup.clients:
+        assert client.sa()["uniqueid"] == "1", client.sa()
+        assert ping(client.node) == (5, 5)
+
+
+@suite.case("after that many restarts a client can still rekey and leave")
+def leave():
+    rekey(setup.clients[1])
+    setup.clients[1].disconnect()
+    assert len(setup.gateway.sessions()) == 2
+
+
+@suite.case("the capture: one IKE_SA_INIT for each client, no (SPI, IV) twice in ESP and in IKE")
+def capture():
+    packets = setup.capture.stop()
+    messages = ike_messages(packets)
+    asked = [m for m in messages if m.exchange == SA_INIT and not m.response]
+    assert len({m.spi_i for m in asked}) == 3, f"{len(asked)} IKE_SA_INIT requests"
+    ours = [e for e in esp_packets(packets) if e.packet.source == ANYCAST4]
+    print(f"  {len(messages)} IKE messages, {len(ours)} ESP packets of the gateway looked at")
+    assert len(ours) > 2000
+    assert not (twice := repeated_esp_ivs(ours)), f"{len(twice)} ESP packets, first {twice[0]}"
+    assert not (twice := repeated_ike_ivs(messages)), f"{len(twice)} IKE messages, first {twice[0][:7]}"
+
+
+suite.main()
