@@ -11,7 +11,8 @@ enum {
 };
 _Static_assert(TEXT_ENOUGH > 0, "a line must fit");
 
-static void read_counters(struct worker *w, const struct session_view *view, struct plane_counters *ret_counters)
+static void read_counters(struct worker *w, const struct session_view *view,
+                          struct plane_counters *ret_counters)
 {
     for (uint32_t i = 0; i < view->num_children; i++) {
         struct plane_op op = {.type = PLANE_READ, .child = view->children[i].child};

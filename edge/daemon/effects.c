@@ -1,5 +1,5 @@
-/* What the engine wants done, in its order; and the data plane's and store's answers, which come back as events
- * when the step that caused them is over. */
+/* What the engine wants done, in its order; and the data plane's and store's answers, which come back as
+ * events when the step that caused them is over. */
 #include "edge/daemon/worker_internal.h"
 
 static void later_add(struct worker *w, const struct event *event)
@@ -120,8 +120,8 @@ static uint8_t *host_udp_room(void *context)
     return udp_room(((struct worker *)context)->udp);
 }
 
-static void host_udp_send(void *context, uint8_t *room, size_t len, size_t gso_size, const struct endpoint *local,
-                          const struct endpoint *remote)
+static void host_udp_send(void *context, uint8_t *room, size_t len, size_t gso_size,
+                          const struct endpoint *local, const struct endpoint *remote)
 {
     udp_send(((struct worker *)context)->udp, room, len, gso_size, local, remote);
 }

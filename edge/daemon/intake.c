@@ -15,8 +15,8 @@ static void ike_in(struct worker *w, const struct endpoint *local, const struct 
     worker_step(w, &event);
 }
 
-static void esp_in(struct worker *w, const struct endpoint *local, const struct endpoint *remote, uint8_t *bytes,
-                   size_t len, uint32_t segment)
+static void esp_in(struct worker *w, const struct endpoint *local, const struct endpoint *remote,
+                   uint8_t *bytes, size_t len, uint32_t segment)
 {
     plane_user_inbound(w->plane, w->now, local, remote, bytes, len, segment);
     worker_step_later(w);

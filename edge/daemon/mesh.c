@@ -15,8 +15,8 @@ static int open_boxes(struct mesh *mesh)
     size_t count = (size_t)mesh->num_threads * mesh->num_threads;
     mesh->boxes = aligned_alloc(_Alignof(struct mailbox), count * sizeof(*mesh->boxes));
     mesh->bytes = count * MESH_MAILBOX_BYTES; /* untouched pages cost nothing */
-    mesh->memory = mmap(NULL, mesh->bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    mesh->memory =
+        mmap(NULL, mesh->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mesh->memory == MAP_FAILED) {
         mesh->memory = NULL;
     }

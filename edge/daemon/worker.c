@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUND_MAX_NS NS_PER_S          /* so that the heartbeat goes on without traffic */
-#define STOP_WAIT_NS (2 * NS_PER_S)    /* for the store to finish what is under way */
+#define ROUND_MAX_NS NS_PER_S       /* so that the heartbeat goes on without traffic */
+#define STOP_WAIT_NS (2 * NS_PER_S) /* for the store to finish what is under way */
 _Static_assert(sizeof(struct mail_answer) + sizeof(struct worker_status) <= MESH_MESSAGE_MAX, "must fit");
 
 /* ---- memory */
@@ -65,6 +65,16 @@ void *worker_pool_pages(size_t bytes)
     return keep_pages(HF_MAX(bytes, (size_t)1)); /* a policy without pools */
 }
 
+void worker_pool_pages_free(void *memory, size_t bytes)
+{
+    free_pages(memory, HF_MAX(bytes, (size_t)1));
+}
+
+const struct core_config *worker_core_config(const struct worker *w)
+{
+    return &w->config.core;
+}
+
 void worker_free(struct worker *w)
 {
     if (w == NULL) {
@@ -76,7 +86,7 @@ void worker_free(struct worker *w)
     }
     free_pages(w->core_memory, w->core_size);
     free_pages(w->plane_memory, w->plane_size);
-    free_pages(w->pool_memory, HF_MAX(w->pool_size, (size_t)1));
+    worker_pool_pages_free(w->pool_memory, w->pool_size);
     free(w->answer);
     free(w->config.shards);
     secret_wipe(w, sizeof(*w));
@@ -150,7 +160,7 @@ static void policy_in(struct worker *w, const struct mail_policy *mail)
         .policy = {.policy = mail->policy, .pool_memory = mail->pool_memory},
     };
     worker_step(w, &event);
-    free_pages(w->pool_memory, HF_MAX(w->pool_size, (size_t)1));
+    worker_pool_pages_free(w->pool_memory, w->pool_size);
     w->pool_memory = mail->pool_memory;
     w->pool_size = mail->pool_bytes;
 }
@@ -206,7 +216,7 @@ static void timers(struct worker *w)
 }
 
 /* How long to wait for something to happen. */
-static ns_t patience(struct worker *w)
+static ns_t timeout_of(struct worker *w)
 {
     struct timespec up;
     if (tun_is_ready(w->tun) && udp_rooms_free(w->udp) >= WORKER_ROOMS_PER_PACKET) {
@@ -223,7 +233,7 @@ static ns_t patience(struct worker *w)
 
 static bool wait_for_work(struct worker *w)
 {
-    ns_t timeout = mesh_sleep(&w->port) ? patience(w) : 0;
+    ns_t timeout = mesh_sleep(&w->port) ? timeout_of(w) : 0;
     bool works = ring_wait(&w->ring, timeout);
     mesh_wake(&w->port);
     if (!works) {
@@ -300,8 +310,8 @@ static void close_all(struct worker *w)
     ring_close(&w->ring);
 }
 
-/* Workers that share a core with others would delay each other's packets. Without permission, or in a container
- * with fewer cores, the scheduler decides. */
+/* Workers that share a core with others would delay each other's packets. Without permission, or in a
+ * container with fewer cores, the scheduler decides. */
 static void settle(struct worker *w)
 {
     char name[16];
@@ -339,12 +349,16 @@ int worker_start(struct worker *w)
     return -error;
 }
 
-void worker_join(struct worker *w)
+bool worker_join(struct worker *w, ns_t wait)
 {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    ns_t end = (ns_t)until.tv_sec * NS_PER_S + (ns_t)until.tv_nsec + wait;
+    until = (struct timespec){.tv_sec = (time_t)(end / NS_PER_S), .tv_nsec = (long)(end % NS_PER_S)};
     if (w->started) {
-        pthread_join(w->thread, NULL);
-        w->started = false;
+        w->started = pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until) != 0;
     }
+    return !w->started;
 }
 
 uint64_t worker_heartbeat(const struct worker *w)

@@ -20,12 +20,12 @@ struct worker_shared {
 struct worker_config {
     struct worker_shared *shared;
     uint32_t number, cpu;
-    bool pin;                    /* to the cpu */
-    struct udp_sockets sockets;  /* taken over */
-    int tun_fd;                  /* taken over */
-    struct core_config core;     /* its shards point to `shards` */
+    bool pin;                       /* to the cpu */
+    struct udp_sockets sockets;     /* taken over */
+    int tun_fd;                     /* taken over */
+    struct core_config core;        /* its shards point to `shards` */
     struct plane_user_config plane; /* its host is set by the worker */
-    uint16_t *shards;            /* freed at the end */
+    uint16_t *shards;               /* freed at the end */
 };
 
 struct worker; /* made by worker_new(), run by worker_start() */
@@ -35,12 +35,17 @@ struct worker; /* made by worker_new(), run by worker_start() */
 struct worker *worker_new(const struct worker_config *config);
 /* Starts the thread. 0 or -errno. */
 HF_MUST int worker_start(struct worker *worker);
-/* Waits for the thread, which ends after MAIL_STOP or on a failure. */
-void worker_join(struct worker *worker);
+/* Waits for the thread, which ends after MAIL_STOP or on a failure; false when it has not by then. */
+HF_MUST bool worker_join(struct worker *worker, ns_t wait);
+/* Not while the thread runs. */
 void worker_free(struct worker *worker);
 
-/* Memory for the pools of a new policy, to go into MAIL_POLICY; the worker frees it. NULL when there is none. */
+/* Memory for the pools of a new policy, to go into MAIL_POLICY; the worker frees it. NULL when there is none.
+ */
 void *worker_pool_pages(size_t bytes);
+void worker_pool_pages_free(void *memory, size_t bytes);
+/* Does not change. */
+const struct core_config *worker_core_config(const struct worker *worker);
 
 /* For the main thread. Grows with every round of the worker's loop, at least once a second. */
 uint64_t worker_heartbeat(const struct worker *worker);

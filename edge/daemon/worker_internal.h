@@ -1,15 +1,15 @@
-/* Shared by the files of a worker alone: worker.c (memory, thread, loop), intake.c (datagrams), effects.c (what
- * the engine wants done), answer.c (what the main thread asks). */
+/* Shared by the files of a worker alone: worker.c (memory, thread, loop), intake.c (datagrams), effects.c
+ * (what the engine wants done), answer.c (what the main thread asks). */
 #pragma once
 
 #include "edge/daemon/worker.h"
 
 enum {
     WORKER_RING_ENTRIES = 1024,
-    WORKER_BATCH_MAX = 64,      /* completions, then the batch is sent */
-    WORKER_TUN_BATCH_MAX = 64,  /* packets, or super-packets, of one round */
+    WORKER_BATCH_MAX = 64,       /* completions, then the batch is sent */
+    WORKER_TUN_BATCH_MAX = 64,   /* packets, or super-packets, of one round */
     WORKER_ROOMS_PER_PACKET = 2, /* a super-packet and its overhead exceed one room */
-    WORKER_LATER_MAX = 1024,    /* events that wait for the end of the step that caused them */
+    WORKER_LATER_MAX = 1024,     /* events that wait for the end of the step that caused them */
     WORKER_STORE_BATCH = 32,
 };
 
@@ -39,7 +39,7 @@ struct worker {
     ns_t stop_at;
     uint64_t handed_over, handed_over_refused;
     uint64_t drops[CAUSE_COUNT]; /* of the worker itself: mailbox full, too long, keepalives */
-    uint8_t *answer; /* MESH_MESSAGE_MAX, for answers in the making */
+    uint8_t *answer;             /* MESH_MESSAGE_MAX, for answers in the making */
 
     _Atomic uint64_t heartbeat;
     _Atomic bool is_ready;

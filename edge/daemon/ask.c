@@ -1,0 +1,73 @@
+/* The main thread asks a worker and waits: a worker answers between two batches, so in milliseconds. */
+#include "edge/daemon/daemon.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#define ANSWER_WAIT_NS (2 * NS_PER_S)
+
+bool daemon_tell(struct daemon *d, enum mail_type type)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < d->num_workers; i++) {
+        struct mail *mail = mesh_room(&d->port, i, sizeof(*mail));
+        if (mail == NULL) {
+            all = false;
+        } else {
+            *mail = (struct mail){.type = type};
+        }
+    }
+    mesh_flush(&d->port);
+    return all;
+}
+
+/* Takes what a worker has sent so far; answers to earlier questions, which came too late, are dropped. */
+static const struct mail_answer *take_answer(struct daemon *d, uint32_t worker, uint64_t token)
+{
+    struct mailbox *box = mesh_from(&d->port, worker);
+    struct mail_answer *found = NULL;
+    struct span message;
+    while (found == NULL && mailbox_next(box, &message)) {
+        const struct mail_answer *answer = (const struct mail_answer *)message.data;
+        if (answer->mail.type == MAIL_ANSWER && answer->token == token) {
+            memcpy(d->answer, message.data, message.len);
+            found = (struct mail_answer *)d->answer;
+        }
+    }
+    mailbox_done(box);
+    return found;
+}
+
+/* Other news that the bell was rung for are looked for at the end of every round of the main loop. */
+static void wait_for_bell(struct daemon *d, ns_t until)
+{
+    struct pollfd bell = {.fd = mesh_bell_fd(&d->port), .events = POLLIN};
+    ns_t now = daemon_now();
+    uint64_t rings;
+    if (now < until) {
+        (void)poll(&bell, 1, (int)((until - now) / NS_PER_MS) + 1);
+        (void)!read(bell.fd, &rings, sizeof(rings));
+    }
+}
+
+const struct mail_answer *daemon_ask(struct daemon *d, uint32_t worker, struct mail_ask *ask)
+{
+    struct mail_ask *room = mesh_room(&d->port, worker, sizeof(*room));
+    ns_t until = daemon_now() + ANSWER_WAIT_NS;
+    if (room == NULL) {
+        return NULL;
+    }
+    ask->mail.type = MAIL_ASK;
+    ask->token = ++d->ask_token;
+    *room = *ask;
+    mesh_flush(&d->port);
+    const struct mail_answer *answer = take_answer(d, worker, ask->token);
+    while (answer == NULL && daemon_now() < until) {
+        doorbell_sleep(&d->shared.mesh.bells[d->num_workers]);
+        if (mailbox_is_empty(mesh_from(&d->port, worker))) {
+            wait_for_bell(d, until);
+        }
+        answer = take_answer(d, worker, ask->token);
+    }
+    return answer;
+}

@@ -1,0 +1,223 @@
+/* The control socket: one JSON object a line in, lines out (docs/CONTROL.md). What is about sessions goes to
+ * one worker after the other, in parts, as fast as the client reads. */
+#include "edge/daemon/daemon.h"
+
+#include "edge/ops/metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A list in the making. */
+struct job {
+    struct mail_ask ask;
+    uint32_t worker, count;
+    bool must_match; /* none found is an error */
+};
+
+static size_t line_len(const struct stream *stream)
+{
+    const char *end = memchr(stream->in, '\n', stream->in_len);
+    return end == NULL ? 0 : (size_t)(end - stream->in) + 1;
+}
+
+static void end_line(struct stream *stream, size_t len)
+{
+    stream_wrote(stream, len);
+    stream_write(stream, "\n", 1);
+}
+
+static void answer_done(struct stream *stream, uint32_t count)
+{
+    char *room = stream_room(stream, CONTROL_LINE_MAX);
+    if (room != NULL) {
+        end_line(stream, control_done_format(room, CONTROL_LINE_MAX, count));
+    }
+    stream_answered(stream);
+}
+
+static void answer_error(struct stream *stream, const char *error, const char *message)
+{
+    char *room = stream_room(stream, CONTROL_LINE_MAX);
+    if (room != NULL) {
+        end_line(stream, control_error_format(room, CONTROL_LINE_MAX, error, message));
+    }
+    stream_answered(stream);
+}
+
+/* ---- lists of sessions */
+
+static void list_begin(struct stream *stream, enum ask_type type, const struct control_request *request)
+{
+    struct job *job = calloc(1, sizeof(*job));
+    free(stream->job_data);
+    stream->job_data = job;
+    if (job == NULL) {
+        answer_error(stream, "memory", "no memory for the answer");
+        return;
+    }
+    job->ask = (struct mail_ask){.type = type, .selector = request->selector};
+    job->must_match = request->selector.type != SELECT_ALL;
+}
+
+static void list_more(struct stream *stream)
+{
+    struct daemon *d = stream->server->context;
+    struct job *job = stream->job_data;
+    if (job->worker == d->num_workers) {
+        if (job->count == 0 && job->must_match) {
+            answer_error(stream, "no_session", "no session matches");
+        } else {
+            answer_done(stream, job->count);
+        }
+        return;
+    }
+    const struct mail_answer *answer = daemon_ask(d, job->worker, &job->ask);
+    if (answer == NULL) {
+        answer_error(stream, "busy", "a worker does not answer; try again");
+        return;
+    }
+    stream_write(stream, answer->bytes, answer->len);
+    job->count += answer->count;
+    job->ask.cursor = answer->cursor;
+    if (answer->last) {
+        job->worker++;
+        job->ask.cursor = 0;
+    }
+}
+
+/* ---- the rest */
+
+static void answer_status(struct stream *stream)
+{
+    struct status *status = status_new(stream->server->context);
+    char *room = stream_room(stream, CONTROL_LINE_MAX);
+    size_t len = status == NULL || room == NULL
+                     ? 0
+                     : control_status_format(room, CONTROL_LINE_MAX, status_snapshot(status));
+    status_free(status);
+    if (len == 0) {
+        answer_error(stream, "busy", "a worker does not answer; try again");
+        return;
+    }
+    end_line(stream, len);
+    answer_done(stream, 1);
+}
+
+static void answer_metrics(struct stream *stream)
+{
+    struct status *status = status_new(stream->server->context);
+    char *text = malloc(METRICS_BYTES_MAX);
+    char *room = stream_room(stream, 6 * METRICS_BYTES_MAX);
+    size_t len = 0;
+    if (status != NULL && text != NULL && room != NULL &&
+        metrics_format(text, METRICS_BYTES_MAX, status_snapshot(status)) > 0) {
+        len = control_text_format(room, 6 * METRICS_BYTES_MAX, text);
+    }
+    free(text);
+    status_free(status);
+    if (len == 0) {
+        answer_error(stream, "busy", "a worker does not answer; try again");
+        return;
+    }
+    end_line(stream, len);
+    answer_done(stream, 1);
+}
+
+static void answer_drain(struct stream *stream)
+{
+    struct daemon *d = stream->server->context;
+    for (uint32_t i = 0; i < d->num_workers; i++) {
+        struct mail_ask ask = {.type = ASK_DRAIN};
+        if (daemon_ask(d, i, &ask) == NULL) {
+            answer_error(stream, "busy", "a worker does not answer; try again");
+            return;
+        }
+    }
+    d->state = NODE_DRAINING;
+    log_event(&d->log, daemon_wall_ns(), LOG_LEVEL_INFO, "draining", LOG_NO_FIELDS,
+              "no new sessions are accepted");
+    answer_done(stream, 0);
+}
+
+void stream_finding(struct stream *stream, const struct config_errors *errors)
+{
+    for (uint32_t i = 0; i < errors->count; i++) {
+        char *room = stream_room(stream, CONTROL_LINE_MAX);
+        if (room != NULL) {
+            end_line(stream, control_finding_format(room, CONTROL_LINE_MAX, errors, &errors->v[i]));
+        }
+    }
+}
+
+static void answer_check(struct stream *stream, const char *path)
+{
+    struct daemon *d = stream->server->context;
+    struct config_errors *errors = malloc(sizeof(*errors));
+    struct config *config = NULL;
+    struct policy *policy = NULL;
+    if (errors == NULL) {
+        answer_error(stream, "memory", "no memory for the answer");
+        return;
+    }
+    bool fine = daemon_load(path, d->num_workers, &config, &policy, errors);
+    policy_free(policy);
+    config_free(config);
+    stream_finding(stream, errors);
+    if (fine) {
+        answer_done(stream, errors->count);
+    } else {
+        answer_error(stream, "config", "the daemon would refuse this config");
+    }
+    free(errors);
+}
+
+static void answer(struct stream *stream, const struct control_request *request)
+{
+    struct daemon *d = stream->server->context;
+    const char *path = request->config[0] != '\0' ? request->config : d->config_path;
+    switch (request->command) {
+    case CONTROL_STATUS:
+        answer_status(stream);
+        break;
+    case CONTROL_SESSIONS:
+    case CONTROL_SHOW:
+        list_begin(stream, ASK_SESSIONS, request);
+        break;
+    case CONTROL_DISCONNECT:
+        list_begin(stream, ASK_DISCONNECT, request);
+        break;
+    case CONTROL_RELOAD:
+        daemon_reload(d, path, stream);
+        stream_answered(stream);
+        break;
+    case CONTROL_CHECK:
+        answer_check(stream, path);
+        break;
+    case CONTROL_METRICS:
+        answer_metrics(stream);
+        break;
+    case CONTROL_DRAIN:
+        answer_drain(stream);
+        break;
+    }
+}
+
+static void request(struct stream *stream, struct span line)
+{
+    struct control_request parsed;
+    char error[CONTROL_ERROR_MAX];
+    if (control_request_parse(span_of(line.data, line.len - 1), &parsed, error)) {
+        answer(stream, &parsed);
+    } else {
+        answer_error(stream, "request", error);
+    }
+}
+
+int control_open(struct daemon *d, int fd)
+{
+    d->control.context = d;
+    d->control.request_len = line_len;
+    d->control.request = request;
+    d->control.more = list_more;
+    return server_open(&d->control, &d->loop, fd);
+}

@@ -1,0 +1,31 @@
+/* What the host's network needs so that clients reach the inner network: our addresses, one TUN device for
+ * each worker with the routes of its address slices, forwarding, nftables. */
+#pragma once
+
+#include "edge/base/limits.h"
+#include "edge/ops/config.h"
+#include "edge/plane/link.h"
+#include "edge/plane/tun.h"
+
+#define NETWORK_ERROR_MAX 320
+
+struct network {
+    struct link *link;
+    struct tun_device tuns[WORKERS_MAX]; /* the descriptors belong to the workers once they are started */
+    char names[WORKERS_MAX][TUN_NAME_MAX];
+    uint32_t num_workers;
+    uint8_t shard_bits;
+    bool is_assigned, has_table;
+    const struct config *config_start; /* belongs to the daemon */
+    bool forwarding_changed;
+};
+
+/* Before privileges are dropped. False with a reason; network_down() then takes back what was done. */
+HF_MUST bool network_up(struct network *network, const struct config *config, uint32_t num_workers,
+                        char ret_error[NETWORK_ERROR_MAX]);
+/* Pools of a changed config. */
+HF_MUST bool network_reload(struct network *network, const struct config *config,
+                            char ret_error[NETWORK_ERROR_MAX]);
+/* Takes back everything but forwarding, which others may have come to rely on. TUN devices go with their
+ * descriptors. Fine at any time, twice too. */
+void network_down(struct network *network);

@@ -1,0 +1,241 @@
+/* A changed config under running sessions: checked whole, then taken whole, or refused while everything goes
+ * on.
+ */
+#include "edge/daemon/daemon.h"
+
+#include "edge/pool/pool.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <systemd/sd-daemon.h>
+
+#define RELEASE_WAIT_MS 2000
+
+struct reload {
+    struct daemon *d;
+    struct stream *stream;
+    struct config *config;
+    struct policy *policy;
+    struct config_errors errors;
+    struct config_changes changes;
+    struct mail_policy mails[WORKERS_MAX];
+};
+
+static void say(struct stream *stream, size_t (*format)(char *, size_t, const void *), const void *what)
+{
+    char *room = stream == NULL ? NULL : stream_room(stream, CONTROL_LINE_MAX);
+    if (room != NULL) {
+        stream_wrote(stream, format(room, CONTROL_LINE_MAX, what));
+        stream_write(stream, "\n", 1);
+    }
+}
+
+static size_t format_change(char *line, size_t cap, const void *change)
+{
+    return control_change_format(line, cap, change);
+}
+
+static size_t format_count(char *line, size_t cap, const void *count)
+{
+    return control_done_format(line, cap, *(const uint32_t *)count);
+}
+
+static size_t format_error(char *line, size_t cap, const void *message)
+{
+    return control_error_format(line, cap, "reload", message);
+}
+
+static void log_findings(struct log *log, const struct config_errors *errors)
+{
+    char line[CONFIG_LINE_MAX];
+    for (uint32_t i = 0; i < errors->count; i++) {
+        const struct config_finding *finding = &errors->v[i];
+        config_finding_format(errors, finding, line);
+        log_event(log, daemon_wall_ns(), finding->warning ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR, "config",
+                  LOG_FIELDS(LOG_TEXT("file", errors->file), LOG_NUMBER("line", finding->line)), "%s", line);
+    }
+}
+
+static void refuse(struct reload *r, const char *why)
+{
+    struct daemon *d = r->d;
+    d->reload_ok = false;
+    log_event(&d->log, daemon_wall_ns(), LOG_LEVEL_ERROR, "reload_refused",
+              LOG_FIELDS(LOG_NUMBER("errors", r->errors.num_errors)),
+              "config not reloaded, the one before stays in force: %s", why);
+    if (r->stream != NULL) {
+        stream_finding(r->stream, &r->errors);
+    }
+    say(r->stream, format_error, why);
+}
+
+/* Pools are cut into the shards of the running daemon, whatever the new file says about shards. */
+static bool pools_fit(struct reload *r)
+{
+    const struct config *config = r->config;
+    uint8_t shard_bits = worker_core_config(r->d->workers[0])->shard_bits;
+    for (uint32_t i = 0; i < config->num_pools; i++) {
+        const struct config_pool *pool = &config->pools[i];
+        char path[48];
+        snprintf(path, sizeof(path), "pools[%u]", i);
+        if ((pool->has_v4 && !pool_fits(&pool->v4, shard_bits)) ||
+            (pool->has_v6 && !pool_fits(&pool->v6, shard_bits))) {
+            config_find(config, &r->errors, false, path, "too small for the running daemon's shard_bits (%u)",
+                        shard_bits);
+        }
+    }
+    return r->errors.num_errors == 0;
+}
+
+/* All memory is there before the first worker hears of it. */
+static bool mails_prepare(struct reload *r)
+{
+    for (uint32_t i = 0; i < r->d->num_workers; i++) {
+        size_t bytes = core_pool_bytes(worker_core_config(r->d->workers[i]), r->policy);
+        r->mails[i] = (struct mail_policy){
+            .mail = {.type = MAIL_POLICY},
+            .policy = r->policy,
+            .pool_memory = worker_pool_pages(bytes),
+            .pool_bytes = bytes,
+        };
+        if (r->mails[i].pool_memory == NULL) {
+            while (i-- > 0) {
+                worker_pool_pages_free(r->mails[i].pool_memory, r->mails[i].pool_bytes);
+            }
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A worker that has just answered has an empty mailbox, so that nothing can fail half way. */
+static bool workers_answer(struct daemon *d)
+{
+    for (uint32_t i = 0; i < d->num_workers; i++) {
+        struct mail_ask ask = {.type = ASK_STATUS};
+        if (daemon_ask(d, i, &ask) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void mails_send(struct reload *r)
+{
+    for (uint32_t i = 0; i < r->d->num_workers; i++) {
+        struct mail_policy *mail = mesh_room(&r->d->port, i, sizeof(*mail));
+        hf_assert(mail != NULL);
+        *mail = r->mails[i];
+    }
+    mesh_flush(&r->d->port);
+}
+
+void daemon_release(struct daemon *d)
+{
+    if (d->policy_old == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < d->num_workers; i++) {
+        if (worker_released(d->workers[i]) != d->policy_old) {
+            return;
+        }
+    }
+    policy_free(d->policy_old);
+    d->policy_old = NULL;
+}
+
+static void wait_for_release(struct daemon *d)
+{
+    for (int ms = 0; d->policy_old != NULL && ms < RELEASE_WAIT_MS; ms++) {
+        daemon_release(d);
+        if (d->policy_old != NULL) {
+            (void)poll(NULL, 0, 1);
+        }
+    }
+}
+
+static void network_change(struct reload *r)
+{
+    char error[NETWORK_ERROR_MAX];
+    if (!network_reload(&r->d->network, r->config, error)) {
+        config_find(r->config, &r->errors, true, "pools", "not everything could be set up: %s", error);
+    }
+}
+
+static void commit(struct reload *r)
+{
+    struct daemon *d = r->d;
+    network_change(r);
+    mails_send(r);
+    d->policy_old = d->policy;
+    d->policy = r->policy;
+    if (d->config != d->config_start) {
+        config_free(d->config);
+    }
+    d->config = r->config;
+    d->log.level = (enum log_level)d->config->log.level;
+    d->config_loaded_unix_s = daemon_wall_ns() / (int64_t)NS_PER_S;
+    d->reload_ok = true;
+    wait_for_release(d);
+}
+
+static void report(struct reload *r)
+{
+    struct daemon *d = r->d;
+    log_findings(&d->log, &r->errors);
+    for (uint32_t i = 0; i < r->changes.count; i++) {
+        log_event(&d->log, daemon_wall_ns(), LOG_LEVEL_INFO, "config_changed", LOG_NO_FIELDS, "%s%s",
+                  r->changes.v[i].text, r->changes.v[i].restart ? " (at the next start)" : "");
+        say(r->stream, format_change, &r->changes.v[i]);
+    }
+    if (r->stream != NULL) {
+        stream_finding(r->stream, &r->errors);
+    }
+    log_event(&d->log, daemon_wall_ns(), LOG_LEVEL_INFO, "reloaded",
+              LOG_FIELDS(LOG_NUMBER("changes", r->changes.total),
+                         LOG_NUMBER("at_next_start", r->changes.num_restart)),
+              "config reloaded: %u changes, of which %u take effect at the next start", r->changes.total,
+              r->changes.num_restart);
+    say(r->stream, format_count, &r->changes.total);
+}
+
+static void reload_run(struct reload *r, const char *path)
+{
+    struct daemon *d = r->d;
+    daemon_release(d);
+    if (d->state == NODE_STARTING || d->policy_old != NULL) {
+        refuse(r, "the daemon is still busy with its start or the reload before");
+        return;
+    }
+    if (!daemon_load(path, d->num_workers, &r->config, &r->policy, &r->errors) || !pools_fit(r)) {
+        log_findings(&d->log, &r->errors);
+        refuse(r, "it has errors");
+    } else if (!workers_answer(d) || !mails_prepare(r)) {
+        refuse(r, "no memory, or a worker does not answer");
+    } else {
+        r->policy->half_open_max =
+            HF_MIN(r->policy->half_open_max, worker_core_config(d->workers[0])->half_open_max);
+        config_diff(d->config, r->config, &r->changes);
+        commit(r);
+        report(r);
+        return;
+    }
+    policy_free(r->policy);
+    config_free(r->config);
+}
+
+void daemon_reload(struct daemon *d, const char *path, struct stream *stream)
+{
+    struct reload *r = calloc(1, sizeof(*r));
+    if (r == NULL) {
+        say(stream, format_error, "no memory");
+        return;
+    }
+    r->d = d;
+    r->stream = stream;
+    (void)sd_notifyf(0, "RELOADING=1\nSTATUS=reloading %s", path);
+    reload_run(r, path);
+    (void)sd_notifyf(0, "READY=1\nSTATUS=%s", d->ready_text);
+    free(r);
+}

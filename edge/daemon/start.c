@@ -1,0 +1,345 @@
+/* From a config to running workers, step by step; the first step that fails names itself. */
+#include "edge/daemon/daemon.h"
+
+#include "edge/base/secret.h"
+#include "edge/daemon/listener.h"
+#include "edge/daemon/privileges.h"
+#include "edge/ops/fleet_key.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CHILDREN_PER_SESSION 2 /* one, and its successor while a rekey is under way */
+
+/* Steps hand on what only the start needs. */
+struct start {
+    struct daemon *d;
+    const struct config *config;
+    struct user user;
+    struct hf_spi_config spi;
+    struct udp_sockets sockets[WORKERS_MAX];
+    int control_fd, metrics_fd;
+    char error[512];
+};
+
+static bool failed(struct start *s, const char *what, int error)
+{
+    snprintf(s->error, sizeof(s->error), "%s: %s", what, strerror(-error));
+    return false;
+}
+
+/* ---- before anything is changed */
+
+/* A second daemon would take the first one's routes away before it noticed. */
+static bool step_alone(struct start *s)
+{
+    if (!listener_answers(s->config->control.socket)) {
+        return true;
+    }
+    snprintf(s->error, sizeof(s->error), "another holdfastd answers on %s", s->config->control.socket);
+    return false;
+}
+
+static bool step_plane(struct start *s)
+{
+    if (s->config->plane.type != CONFIG_PLANE_XFRM) {
+        return true;
+    }
+    snprintf(s->error, sizeof(s->error), "plane.type: xfrm is not built in; use user or auto");
+    return false;
+}
+
+/* ---- files */
+
+static bool folder_of(struct start *s, const char *file, mode_t mode)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(file, '/');
+    if (slash == NULL || slash == file) {
+        return true;
+    }
+    snprintf(folder, sizeof(folder), "%.*s", (int)(slash - file), file);
+    if (mkdir(folder, mode) == 0) {
+        return chown(folder, s->user.uid, s->user.gid) == 0 || failed(s, folder, -errno);
+    }
+    return errno == EEXIST || failed(s, folder, -errno);
+}
+
+static bool step_user(struct start *s)
+{
+    return user_find(s->config->user, &s->user, s->error);
+}
+
+static bool step_folders(struct start *s)
+{
+    return folder_of(s, s->config->control.socket, 0755) &&
+           (s->config->store.type != CONFIG_STORE_LMDB || folder_of(s, s->config->store.path, 0700)) &&
+           (!s->config->fleet_key_generated || folder_of(s, s->config->fleet_key, 0700));
+}
+
+static bool step_fleet_key(struct start *s)
+{
+    const struct config *config = s->config;
+    uint8_t *key = s->d->fleet_key;
+    if (!config->fleet_key_generated || access(config->fleet_key, F_OK) == 0) {
+        return fleet_key_load(config->fleet_key, key, s->error);
+    }
+    if (!fleet_key_create(config->fleet_key, key, s->error)) {
+        return false;
+    }
+    log_event(&s->d->log, daemon_wall_ns(), LOG_LEVEL_INFO, "fleet_key_made",
+              LOG_FIELDS(LOG_TEXT("file", config->fleet_key)),
+              "made a fleet key in %s: who loses it loses the stored sessions", config->fleet_key);
+    return chown(config->fleet_key, s->user.uid, s->user.gid) == 0 || failed(s, config->fleet_key, -errno);
+}
+
+/* ---- the host */
+
+static bool step_network(struct start *s)
+{
+    return network_up(&s->d->network, s->config, s->d->num_workers, s->error);
+}
+
+static bool step_sockets(struct start *s)
+{
+    const struct config_listen *listen = &s->config->listen;
+    for (uint32_t w = 0; w < s->d->num_workers; w++) {
+        for (uint32_t i = 0; i < listen->num_addresses; i++) {
+            int error =
+                udp_sockets_add(&s->sockets[w], &listen->addrs[i], listen->ike_port, listen->natt_port);
+            if (error != 0) {
+                snprintf(s->error, sizeof(s->error), "listen: %s, ports %u and %u: %s", listen->addresses[i],
+                         listen->ike_port, listen->natt_port, strerror(-error));
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool step_listeners(struct start *s)
+{
+    const struct config *config = s->config;
+    int error = listener_unix(config->control.socket, s->user.uid, config->control.group, &s->control_fd);
+    if (error != 0) {
+        return failed(s, config->control.socket, error);
+    }
+    if (config->metrics.listen == NULL) {
+        return true;
+    }
+    error = listener_tcp(&config->metrics.address, &s->metrics_fd);
+    return error == 0 || failed(s, config->metrics.listen, error);
+}
+
+static bool step_privileges(struct start *s)
+{
+    return privileges_drop(&s->user, s->error);
+}
+
+/* ---- as the user we shall be */
+
+static bool step_store(struct start *s)
+{
+    struct store_options options = {
+        .path = s->config->store.path,
+        .size_mb = s->config->store.size_mb,
+        .num_workers = s->d->num_workers,
+    };
+    char error[STORE_ERROR_MAX] = "";
+    s->d->shared.store = s->config->store.type == CONFIG_STORE_LMDB ? store_lmdb_open(&options, error)
+                                                                    : store_memory_new(&options);
+    if (s->d->shared.store == NULL) {
+        snprintf(s->error, sizeof(s->error), "store %s: %s", options.path, error);
+        return false;
+    }
+    if (error[0] != '\0') {
+        log_event(&s->d->log, daemon_wall_ns(), LOG_LEVEL_WARNING, "store_degraded",
+                  LOG_FIELDS(LOG_TEXT("path", options.path)),
+                  "the session store does not work now and is tried again: %s", error);
+    }
+    return true;
+}
+
+static bool step_shared(struct start *s)
+{
+    struct daemon *d = s->d;
+    uint64_t first_key[2];
+    core_spi_config(d->fleet_key, s->config->shard_bits, &s->spi);
+    fleet_derive(d->fleet_key, "first worker", 0, (uint8_t *)first_key, sizeof(first_key));
+    steer_init(&d->shared.steer, &s->spi, first_key, d->num_workers);
+    d->shared.log = &d->log;
+    int error = mesh_open(&d->shared.mesh, d->num_workers + 1);
+    if (error != 0) {
+        return failed(s, "mailboxes", error);
+    }
+    d->port = mesh_port(&d->shared.mesh, d->num_workers);
+    d->answer = aligned_alloc(64, MESH_MAILBOX_BYTES);
+    return d->answer != NULL || failed(s, "mailboxes", -ENOMEM);
+}
+
+/* ---- workers */
+
+static uint16_t *shards_of(const struct start *s, uint32_t worker, uint32_t *ret_count)
+{
+    uint8_t bits = s->config->shard_bits;
+    uint32_t first = steer_first_shard(bits, s->d->num_workers, worker);
+    *ret_count = steer_first_shard(bits, s->d->num_workers, worker + 1) - first;
+    uint16_t *shards = calloc(*ret_count, sizeof(*shards));
+    for (uint32_t i = 0; shards != NULL && i < *ret_count; i++) {
+        shards[i] = (uint16_t)(first + i);
+    }
+    return shards;
+}
+
+/* The n-th of the cores that we may run on; -1 when there are fewer than workers. */
+static int core_of(const struct daemon *d, uint32_t n)
+{
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) < (int)d->num_workers) {
+        return -1;
+    }
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &allowed) && n-- == 0) {
+            return cpu;
+        }
+    }
+    return -1;
+}
+
+static struct core_config core_of_worker(const struct start *s, const uint16_t *shards, uint32_t num_shards)
+{
+    struct core_config core = {
+        .shards = shards,
+        .num_shards = num_shards,
+        .shard_bits = s->config->shard_bits,
+        .sessions_max = s->config->limits.sessions,
+        .children_max = s->config->limits.sessions * CHILDREN_PER_SESSION,
+        .half_open_max = s->d->policy->half_open_max,
+        .spi = s->spi,
+        .rand = rand_system(),
+        .policy = s->d->policy,
+    };
+    memcpy(core.fleet_key, s->d->fleet_key, sizeof(core.fleet_key));
+    return core;
+}
+
+static struct plane_user_config plane_of_worker(const struct start *s, const struct core_config *core,
+                                                uint32_t n)
+{
+    struct plane_user_config plane = {
+        .spi = s->spi,
+        .shards = core->shards,
+        .num_shards = core->num_shards,
+        .children_max = core->children_max,
+        .mtu = s->config->plane.mtu,
+        .tun_uso = s->d->network.tuns[n].uso,
+    };
+    rand_fill(&core->rand, plane.hash_key, sizeof(plane.hash_key));
+    return plane;
+}
+
+static bool worker_make(struct start *s, uint32_t n)
+{
+    struct daemon *d = s->d;
+    uint32_t num_shards;
+    uint16_t *shards = shards_of(s, n, &num_shards);
+    if (shards == NULL) {
+        return failed(s, "worker", -ENOMEM);
+    }
+    int cpu = core_of(d, n);
+    struct worker_config config = {
+        .shared = &d->shared,
+        .number = n,
+        .cpu = (uint32_t)cpu,
+        .pin = cpu >= 0,
+        .sockets = s->sockets[n],
+        .tun_fd = d->network.tuns[n].fd,
+        .core = core_of_worker(s, shards, num_shards),
+        .shards = shards,
+    };
+    config.plane = plane_of_worker(s, &config.core, n);
+    s->sockets[n].count = 0;
+    d->network.tuns[n].fd = -1;
+    d->workers[n] = worker_new(&config);
+    secret_wipe(&config, sizeof(config));
+    return d->workers[n] != NULL || failed(s, "worker: limits.sessions", -ENOMEM);
+}
+
+static bool step_workers(struct start *s)
+{
+    for (uint32_t n = 0; n < s->d->num_workers; n++) {
+        if (!worker_make(s, n)) {
+            return false;
+        }
+    }
+    for (uint32_t n = 0; n < s->d->num_workers; n++) {
+        int error = worker_start(s->d->workers[n]);
+        if (error != 0) {
+            return failed(s, "worker", error);
+        }
+    }
+    return true;
+}
+
+static bool step_serve(struct start *s)
+{
+    int error = control_open(s->d, s->control_fd);
+    s->control_fd = -1;
+    if (error == 0 && s->metrics_fd >= 0) {
+        error = metrics_open(s->d, s->metrics_fd);
+        s->metrics_fd = -1;
+    }
+    return error == 0 || failed(s, "control socket", error);
+}
+
+bool daemon_start(struct daemon *d)
+{
+    static bool (*const steps[])(struct start *) = {
+        step_alone,     step_plane,      step_user,  step_folders, step_fleet_key, step_network, step_sockets,
+        step_listeners, step_privileges, step_store, step_shared,  step_workers,   step_serve,
+    };
+    struct start s = {.d = d, .config = d->config, .control_fd = -1, .metrics_fd = -1};
+    bool fine = true;
+    for (size_t i = 0; i < HF_COUNT(steps) && fine; i++) {
+        fine = steps[i](&s);
+    }
+    for (uint32_t n = 0; n < d->num_workers; n++) {
+        udp_sockets_close(&s.sockets[n]);
+    }
+    listener_close(s.control_fd);
+    listener_close(s.metrics_fd);
+    secret_wipe(&s.spi, sizeof(s.spi));
+    if (!fine) {
+        log_event(&d->log, daemon_wall_ns(), LOG_LEVEL_ERROR, "start_failed", LOG_NO_FIELDS,
+                  "cannot start: %s", s.error);
+        if (strcmp(d->config->log.file, "-") != 0) {
+            fprintf(stderr, "holdfastd: cannot start: %s\n", s.error);
+        }
+    }
+    return fine;
+}
+
+void daemon_close(struct daemon *d)
+{
+    server_close(&d->control);
+    server_close(&d->metrics);
+    if (d->state != NODE_STARTING || d->workers[0] != NULL) {
+        listener_remove(d->config_start->control.socket);
+    }
+    for (uint32_t n = 0; n < d->num_workers; n++) {
+        worker_free(d->workers[n]);
+        d->workers[n] = NULL;
+    }
+    if (d->shared.store != NULL) {
+        store_close(d->shared.store);
+    }
+    network_down(&d->network);
+    mesh_close(&d->shared.mesh);
+    free(d->answer);
+    secret_wipe(d->fleet_key, sizeof(d->fleet_key));
+}
