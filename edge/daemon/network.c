@@ -4,10 +4,12 @@
 #include "edge/plane/nft.h"
 #include "edge/pool/pool.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { ROUTES_MAX = 2 * SHARD_BITS_MAX };
+enum { ROUTES_MAX = 2 * SHARD_BITS_MAX, TUN_TRIES = 100, TUN_RETRY_MS = 50 };
 
 static struct ip_prefix host_prefix(const struct ip_addr *addr)
 {
@@ -45,6 +47,29 @@ static void addresses_take_back(struct network *n)
 
 /* ---- TUN devices and routes */
 
+/* The kernel may hold the devices of a daemon that was killed for some moments after its end. */
+static int tun_create_patiently(const char *name, struct tun_device *ret_device)
+{
+    int error = tun_create(name, ret_device);
+    for (int tries = 0; error == -EBUSY && tries < TUN_TRIES; tries++) {
+        (void)poll(NULL, 0, TUN_RETRY_MS);
+        error = tun_create(name, ret_device);
+    }
+    return error;
+}
+
+/* No link-local address, and so no router solicitations into the void; before the device is up. */
+static void without_link_local(const char *name)
+{
+    char path[80];
+    snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/addr_gen_mode", name);
+    FILE *file = fopen(path, "we");
+    if (file != NULL) { /* else the kernel has no IPv6 */
+        (void)fputs("1", file);
+        (void)fclose(file);
+    }
+}
+
 static bool tuns_create(struct network *n, const struct config *config, char *ret_error)
 {
     for (uint32_t i = 0; i < n->num_workers; i++) {
@@ -54,12 +79,13 @@ static bool tuns_create(struct network *n, const struct config *config, char *re
                      config->plane.interface);
             return false;
         }
-        int error = tun_create(n->names[i], &n->tuns[i]);
+        int error = tun_create_patiently(n->names[i], &n->tuns[i]);
         if (error != 0) {
             snprintf(ret_error, NETWORK_ERROR_MAX, "TUN device %s: %s", n->names[i], strerror(-error));
             n->tuns[i].fd = -1;
             return false;
         }
+        without_link_local(n->names[i]);
         if (!link_up(n->link, n->names[i], config->plane.mtu, ret_error)) {
             return false;
         }

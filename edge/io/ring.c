@@ -43,6 +43,20 @@ int ring_open(struct ring *ring, uint32_t entries)
     return 0;
 }
 
+void ring_cancel(struct ring *ring)
+{
+    struct io_uring_sync_cancel_reg cancel = {
+        .fd = -1,
+        .flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL,
+        .timeout = {.tv_sec = 1},
+    };
+    struct ring_event event;
+    ring_submit(ring);
+    (void)io_uring_register_sync_cancel(&ring->uring, &cancel);
+    while (io_uring_get_events(&ring->uring) >= 0 && ring_next(ring, &event)) {
+    }
+}
+
 void ring_close(struct ring *ring)
 {
     if (ring->held != NULL) {

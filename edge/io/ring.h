@@ -54,6 +54,9 @@ static inline struct ring_tag ring_tag_unpack(uint64_t data)
 
 /* Room for `entries` submissions of one batch and four times as many completions. 0 or -errno. */
 HF_MUST int ring_open(struct ring *ring, uint32_t entries);
+/* Ends everything that is under way, so that nothing refers to buffers and descriptors any more: the kernel
+ * would otherwise let go of them some time after ring_close(). */
+void ring_cancel(struct ring *ring);
 void ring_close(struct ring *ring);
 
 /* An entry to prepare; its tag is set. When the queue is full the batch is submitted early. NULL only when

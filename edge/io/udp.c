@@ -231,17 +231,6 @@ int udp_open(const struct udp_sockets *sockets, struct ring *ring, struct udp **
     return ring->error;
 }
 
-/* Receives must have ended before their buffers go. */
-static void receive_cancel(struct udp *udp)
-{
-    struct io_uring_sync_cancel_reg cancel = {
-        .flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL,
-        .timeout = {.tv_sec = 1},
-    };
-    ring_submit(udp->ring);
-    (void)io_uring_register_sync_cancel(&udp->ring->uring, &cancel);
-}
-
 void udp_close(struct udp *udp)
 {
     if (udp == NULL) {
@@ -249,7 +238,7 @@ void udp_close(struct udp *udp)
     }
     if (udp->sockets.count > 0) {
         udp_send_finish(udp);
-        receive_cancel(udp);
+        ring_cancel(udp->ring); /* receives must have ended before their buffers go */
     }
     udp_sockets_close(&udp->sockets);
     buffers_close(&udp->small, udp->ring);
