@@ -143,7 +143,7 @@ void check_settled(struct world *world)
 {
     const struct core_counters *c = core_counters(world->core);
     check_plane(world);
-    for (uint32_t i = 0; i < world->num_clients; i++) {
+    for (uint32_t i = 0; i < world->num_clients && !world->check.deaf_clients; i++) {
         if (world->clients[i]->state == INITIATOR_UP) {
             check_client(world, world->clients[i]);
         }

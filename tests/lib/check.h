@@ -38,6 +38,7 @@ struct check {
     ns_t timer_at;
     uint32_t timers; /* handled at timer_at */
     uint32_t num_checks;
+    bool deaf_clients;  /* they do things behind their own back, so they need not agree with the gateway */
     bool lenient_store; /* records may lag behind: the store failed */
 };
 

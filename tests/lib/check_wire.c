@@ -134,7 +134,8 @@ void check_gained(struct world *world, struct span bytes)
 {
     struct ike_header header;
     uint16_t fragment;
-    if (ike_header_read(bytes, &header) != CAUSE_NONE || header.exchange == IKE_SA_INIT) {
+    if (ike_header_read(bytes, &header) != CAUSE_NONE || header.exchange == IKE_SA_INIT ||
+        world->check.deaf_clients) {
         return;
     }
     (void)sealed_at(bytes, &header, &fragment);

@@ -26,12 +26,11 @@ static void key_note(struct plane_model *plane, const struct plane_child *instal
     struct span bytes =
         span_of(install->key_out.encr, encr_key_bytes(install->suite.encr, install->suite.encr_bits));
     hash_sha256(&bytes, 1, key.digest);
-    for (uint32_t i = 0; i < plane->num_keys; i++) {
+    for (uint32_t i = 0; i < HF_MIN(plane->num_keys, (uint32_t)PLANE_MODEL_KEYS); i++) {
         plane->key_reused |= plane->keys[i].iv_epoch == key.iv_epoch &&
                              memcmp(plane->keys[i].digest, key.digest, sizeof(key.digest)) == 0;
     }
-    hf_assert(plane->num_keys < PLANE_MODEL_KEYS);
-    plane->keys[plane->num_keys++] = key;
+    plane->keys[plane->num_keys++ % PLANE_MODEL_KEYS] = key; /* of long runs the latest */
 }
 
 static enum cause install(struct plane_model *plane, const struct plane_child *wanted)
