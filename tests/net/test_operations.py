@@ -35,7 +35,7 @@ def status():
     client.connect()
     text = scene.gateway.cli("status").stdout
     assert "ready" in text.lower(), text
-    value = scene.gateway.cli_json("status")
+    value = scene.gateway.cli_json("status")["status"]
     assert value["state"] == "ready" and value["sessions"] == 1, value
 
 
@@ -52,22 +52,19 @@ def sessions():
 @suite.case("show: by identity, address and session id; no key is in it")
 def show():
     session = scene.session_of("cl1@example.net")
-    for selector in ("cl1@example.net", client.addresses()[0], client.addresses()[1], session["id"]):
+    for selector in ("cl1@example.net", client.addresses()[0], client.addresses()[1], session["session"]):
         assert "cl1@example.net" in scene.gateway.cli("show", selector).stdout, selector
     shown = json.dumps(scene.gateway.cli_json("show", "cl1@example.net"))
-    spis = {child["spi-in"] for child in (client.child(),)}
-    assert all(spi in shown for spi in spis), (spis, shown)
+    assert client.child()["spi-in"] in shown and client.child()["spi-out"] in shown, shown
     assert scene.gateway.cli("show", "nobody@example.net", check=False).returncode == 4
-    longest = max(re.findall(r"[0-9a-f]{17,}", shown), key=len, default="")
-    assert not longest, f"this looks like a key: {longest}"
+    assert not (long := re.findall(r"[0-9a-f]{17,}", shown)), f"this looks like a key: {long}"
 
 
 @suite.case("spi: says of a live SPI that it is ours, of any other that it is not")
 def spi():
     ours = client.child()["spi-out"]
-    value = scene.gateway.cli_json("spi", f"0x{ours}")
-    assert '"valid":' in json.dumps(value, separators=(",", ":")) and "ESP" in scene.gateway.cli(
-        "spi", f"0x{ours}").stdout, value
+    assert scene.gateway.cli_json("spi", f"0x{ours}")["valid"] is True
+    assert "ESP SPI: key epoch" in scene.gateway.cli("spi", f"0x{ours}").stdout
     ike = client.sa()["responder-spi"]
     assert "IKE SPI: key epoch" in scene.gateway.cli("spi", f"0x{ike}").stdout
     assert "not of this fleet" in scene.gateway.cli("spi", "0x0123456789abcdef", check=False).stdout
@@ -86,7 +83,7 @@ def check():
 @suite.case("reload: sessions stay, new settings count, a broken file changes nothing")
 def reload():
     running = Ping(client.node, count=400, interval_s=0.005)
-    before = scene.session_of("cl1@example.net")["id"]
+    before = scene.session_of("cl1@example.net")["session"]
     scene.gateway.config["pools"][0]["dns"] = ["10.20.0.54"]
     scene.gateway.config["limits"]["cookie_threshold"] = 50
     scene.gateway.write_config()
@@ -98,7 +95,7 @@ def reload():
     assert refused.returncode == 1 and re.search(r"holdfast\.yaml:\d+:\d+: ", refused.stdout), refused.stdout
     write(scene.gateway.config_path, good, 0o600)
     assert running.wait() == (400, 400)
-    assert scene.session_of("cl1@example.net")["id"] == before
+    assert scene.session_of("cl1@example.net")["session"] == before
     other = scene.psk_client("cl2", name="cl2-reload")
     other.connect()
     assert other.name_servers() == ["10.20.0.54"], other.name_servers()
@@ -176,9 +173,8 @@ def terminate():
     transfer.process.kill()
     assert code == 0, f"exit code {code}"
     assert took < 6, f"{took:.1f} s"
-    assert f"{TUN}:" not in gw.out("ip", "-br", "link").replace("@", ":")
+    assert TUN not in gw.out("ip", "-br", "link")
     assert gw.out("nft", "list", "tables").split() == ["table", "inet", "operator"]
-    assert TUN not in gw.out("ip", "route", "show", "table", "all").split()
     assert "10.60." not in gw.out("ip", "route", "show", "table", "all")
     assert not os.path.exists(scene.gateway.control_path)
     assert scene.gateway.cli("status", check=False).returncode == 3

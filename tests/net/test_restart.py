@@ -29,7 +29,7 @@ class Setup:
         self.longest_ms = 0
 
     def known(self):
-        return sorted((s["id"], s["identity"], tuple(s["addresses"])) for s in self.gateway.sessions())
+        return sorted((s["session"], s["identity"], tuple(s["addresses"])) for s in self.gateway.sessions())
 
     def restart(self):
         start = time.monotonic()

@@ -102,7 +102,7 @@ def behind_nat():
     check_tunnel(client)
     session = scene.session_of("cl3@example.net")
     assert session["remote"].startswith("192.0.2.130") and not session["remote"].endswith(":4500"), session
-    assert session["behind_nat"] is True, session
+    assert session["nat"] is True, session
     client.disconnect()
     client.stop()
 
@@ -150,7 +150,7 @@ def split_dns():
 def dpd():
     client = scene.certificate_client("cl1", connection={"dpd_delay": "1s"}, name="cl1-dpd")
     client.connect()
-    session = scene.session_of("cl1@example.net")["id"]
+    session = scene.session_of("cl1@example.net")["session"]
     capture = Capture(scene.lab.router, "cl1", "udp", name="dpd")
     wait_until("the client's probes are answered", lambda: int(client.counters()["info-in-rsp"]) >= 3)
     packets = capture.stop()
@@ -158,7 +158,7 @@ def dpd():
     quiet = scene.certificate_client("cl2", name="cl2-quiet")
     quiet.connect()
     wait_until("the gateway's probes are answered", lambda: int(quiet.counters()["info-out-rsp"]) >= 2, 20)
-    assert scene.session_of("cl1@example.net")["id"] == session
+    assert scene.session_of("cl1@example.net")["session"] == session
     for each in (client, quiet):
         each.disconnect()
         each.stop()
@@ -212,11 +212,11 @@ def delete():
 def initial_contact():
     client = scene.certificate_client("cl1", name="cl1-crash")
     client.connect()
-    first = scene.session_of("cl1@example.net")["id"]
+    first = scene.session_of("cl1@example.net")["session"]
     client.process.kill()
     again = scene.certificate_client("cl1", name="cl1-again")
     again.connect()
-    assert scene.session_of("cl1@example.net")["id"] != first
+    assert scene.session_of("cl1@example.net")["session"] != first
     assert scene.gateway.events("session_down")[-1]["cause"] == "replaced"
     check_tunnel(again)
     again.disconnect()

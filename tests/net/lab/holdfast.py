@@ -11,7 +11,7 @@ from .process import CommandFailed, Late, run, wait_until
 from .strongswan import GATEWAY_ID
 from .topology import ANYCAST4, ANYCAST6, INNER_NET4, INNER_NET6, POOL4, POOL6
 
-TUN = "hf"
+TUN = "hf"  # and a number
 METRICS_PORT = 9500
 DNS = "10.20.0.53"
 DOMAIN = "corp.example"
@@ -133,7 +133,7 @@ class Holdfast:
         return json.loads(self.cli("--json", *arguments).stdout)
 
     def sessions(self):
-        return self.cli_json("sessions")["sessions"]
+        return self.cli_json("sessions")
 
     def identities(self):
         return sorted(session["identity"] for session in self.sessions())
