@@ -26,221 +26,218 @@ static void rows_check(const struct bad *rows, size_t count)
     }
 }
 
+static const struct bad keys_and_types_rows[] = {
+    {"  assign: lo", "  asign: lo", "3:3: listen: unknown key 'asign'; did you mean 'assign'?"},
+    {"workers: 2", "wokrers: 2", "6:1: unknown key 'wokrers'; did you mean 'workers'?"},
+    {"user: holdfast", "frobnicate: 1",
+     "63:1: unknown key 'frobnicate'; known here: listen, workers, shard_bits, plane, store, fleet_key, "
+     "limits, "
+     "identities, pools, connections, proposals, timers, log, metrics, control, user"},
+    {"    pool: people", "    Pool: people",
+     "38:5: connections[0]: unknown key 'Pool'; did you mean 'pool'?"},
+    {"    secrets:\n      - id: alice", "    secrets:\n      - di: alice",
+     "44:9: connections[1].secrets[0]: unknown key 'di'; did you mean 'id'?"},
+    {"secrets:\n      - id: alice", "secrets:\n      - di: alice",
+     "44:9: connections[1].secrets[0].id: missing"},
+    {"esp: {encryption", "esp: {prf: [sha256], encryption",
+     "51:9: proposals.esp: unknown key 'prf'; known here: encryption, integrity, groups"},
+    {"  addresses: [198.51.100.1, \"2001:db8::1\"]\n", "", "1:1: listen.addresses: missing"},
+    {"listen:\n  addresses: [198.51.100.1, \"2001:db8::1\"]\n  assign: lo\n  ike_port: 500\n  natt_port: "
+     "4500\n",
+     "listen: 198.51.100.1\n", "1:9: listen: expected a group of keys, found a single value"},
+    {"[198.51.100.1, \"2001:db8::1\"]", "198.51.100.1",
+     "2:14: listen.addresses: expected a list, found a single value"},
+    {"[198.51.100.1, \"2001:db8::1\"]", "[]", "2:14: listen.addresses: the list is empty"},
+    {"[198.51.100.1, \"2001:db8::1\"]", "[{a: b}]",
+     "2:15: listen.addresses[0]: expected a text, found a group of keys"},
+    {"[198.51.100.1, \"2001:db8::1\"]", "[\"\"]", "2:15: listen.addresses[0]: the text is empty"},
+    {"  assign: lo", "  assign:", "3:3: listen.assign: expected a text, found nothing"},
+    {"  assign: lo", "  assign: averylonginterface", "3:11: listen.assign: longer than 15 characters"},
+    {"ike_port: 500", "ike_port: 0x1f4", "4:13: listen.ike_port: '0x1f4' is not a number"},
+    {"ike_port: 500", "ike_port: 0500", "4:13: listen.ike_port: '0500' is not a number"},
+    {"natt_port: 4500", "natt_port: 65536", "5:14: listen.natt_port: 65536 is too large"},
+    {"natt_port: 4500", "natt_port: -1", "5:14: listen.natt_port: '-1' is not a number"},
+    {"natt_port: 4500", "natt_port: 99999999999999999999999",
+     "5:14: listen.natt_port: 99999999999999999999999 is too large"},
+    {"workers: 2", "workers: [2]", "6:10: workers: expected a text, found a list"},
+    {"shard_bits: 4", "shard_bits: four", "7:13: shard_bits: 'four' is not a number"},
+    {"type: user", "type: kernel", "8:15: plane.type: 'kernel' is not one of auto, user or xfrm"},
+    {"mtu: 1400", "mtu: ~", "8:26: plane.mtu: expected a number, found nothing"},
+    {"interface: hf1", "interface: [hf1]", "8:43: plane.interface: expected a text, found a list"},
+    {"type: lmdb", "type: valkey", "10:9: store.type: 'valkey' is not one of lmdb or memory"},
+    {"  path: store", "  path: {a: b}", "11:9: store.path: expected a text, found a group of keys"},
+    {"size_mb: 64", "size_mb: 64MB", "12:12: store.size_mb: '64MB' is not a number"},
+    {"on_failure: refuse", "on_failure: panic",
+     "13:15: store.on_failure: 'panic' is not one of accept or refuse"},
+    {"fleet_key: fleet.key", "fleet_key: [a]", "14:12: fleet_key: expected a text, found a list"},
+    {"sessions: 100", "sessions: lots", "15:20: limits.sessions: 'lots' is not a number"},
+    {"half_open: 50", "half_open: 1.5", "15:36: limits.half_open: '1.5' is not a number"},
+    {"cookie_threshold: 9", "cookie_threshold: []",
+     "15:58: limits.cookie_threshold: expected a number, found a list"},
+    {"    source_nat: true", "    source_nat: yes",
+     "25:17: pools[0].source_nat: 'yes' is neither true nor false"},
+    {"    dns: [10.0.0.53]", "    dns: [1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4, 1.1.1.5]",
+     "26:10: pools[0].dns: 5 entries, at most 4 are possible"},
+    {"    domains: [corp.example]", "    domains: corp.example",
+     "27:14: pools[0].domains: expected a list, found a single value"},
+    {"    auth: psk\n", "", "40:5: connections[1].auth: missing"},
+    {"auth: psk", "auth: eap", "42:11: connections[1].auth: 'eap' is not one of certificate or psk"},
+    {"crl_policy: required", "crl_policy: maybe",
+     "37:17: connections[0].crl_policy: 'maybe' is not one of if-present or required"},
+    {"level: debug", "level: loud", "60:32: log.level: 'loud' is not one of debug, info, warning or error"},
+    {"metrics: {listen: \"[::1]:9500\"}", "metrics: {}", "61:1: metrics.listen: missing"},
+    {"retries: 4", "retries: few", "56:12: timers.retries: 'few' is not a number"},
+};
+
 Test(config_bad, keys_and_types)
 {
-    static const struct bad rows[] = {
-        {"  assign: lo", "  asign: lo", "3:3: listen: unknown key 'asign'; did you mean 'assign'?"},
-        {"workers: 2", "wokrers: 2", "6:1: unknown key 'wokrers'; did you mean 'workers'?"},
-        {"user: holdfast", "frobnicate: 1",
-         "63:1: unknown key 'frobnicate'; known here: listen, workers, shard_bits, plane, store, fleet_key, "
-         "limits, "
-         "identities, pools, connections, proposals, timers, log, metrics, control, user"},
-        {"    pool: people", "    Pool: people",
-         "38:5: connections[0]: unknown key 'Pool'; did you mean 'pool'?"},
-        {"    secrets:\n      - id: alice", "    secrets:\n      - di: alice",
-         "44:9: connections[1].secrets[0]: unknown key 'di'; did you mean 'id'?"},
-        {"secrets:\n      - id: alice", "secrets:\n      - di: alice",
-         "44:9: connections[1].secrets[0].id: missing"},
-        {"esp: {encryption", "esp: {prf: [sha256], encryption",
-         "51:9: proposals.esp: unknown key 'prf'; known here: encryption, integrity, groups"},
-        {"  addresses: [198.51.100.1, \"2001:db8::1\"]\n", "", "1:1: listen.addresses: missing"},
-        {"listen:\n  addresses: [198.51.100.1, \"2001:db8::1\"]\n  assign: lo\n  ike_port: 500\n  natt_port: "
-         "4500\n",
-         "listen: 198.51.100.1\n", "1:9: listen: expected a group of keys, found a single value"},
-        {"[198.51.100.1, \"2001:db8::1\"]", "198.51.100.1",
-         "2:14: listen.addresses: expected a list, found a single value"},
-        {"[198.51.100.1, \"2001:db8::1\"]", "[]", "2:14: listen.addresses: the list is empty"},
-        {"[198.51.100.1, \"2001:db8::1\"]", "[{a: b}]",
-         "2:15: listen.addresses[0]: expected a text, found a group of keys"},
-        {"[198.51.100.1, \"2001:db8::1\"]", "[\"\"]", "2:15: listen.addresses[0]: the text is empty"},
-        {"  assign: lo", "  assign:", "3:3: listen.assign: expected a text, found nothing"},
-        {"  assign: lo", "  assign: averylonginterface", "3:11: listen.assign: longer than 15 characters"},
-        {"ike_port: 500", "ike_port: 0x1f4", "4:13: listen.ike_port: '0x1f4' is not a number"},
-        {"ike_port: 500", "ike_port: 0500", "4:13: listen.ike_port: '0500' is not a number"},
-        {"natt_port: 4500", "natt_port: 65536", "5:14: listen.natt_port: 65536 is too large"},
-        {"natt_port: 4500", "natt_port: -1", "5:14: listen.natt_port: '-1' is not a number"},
-        {"natt_port: 4500", "natt_port: 99999999999999999999999",
-         "5:14: listen.natt_port: 99999999999999999999999 is too large"},
-        {"workers: 2", "workers: [2]", "6:10: workers: expected a text, found a list"},
-        {"shard_bits: 4", "shard_bits: four", "7:13: shard_bits: 'four' is not a number"},
-        {"type: user", "type: kernel", "8:15: plane.type: 'kernel' is not one of auto, user or xfrm"},
-        {"mtu: 1400", "mtu: ~", "8:26: plane.mtu: expected a number, found nothing"},
-        {"interface: hf1", "interface: [hf1]", "8:43: plane.interface: expected a text, found a list"},
-        {"type: lmdb", "type: valkey", "10:9: store.type: 'valkey' is not one of lmdb or memory"},
-        {"  path: store", "  path: {a: b}", "11:9: store.path: expected a text, found a group of keys"},
-        {"size_mb: 64", "size_mb: 64MB", "12:12: store.size_mb: '64MB' is not a number"},
-        {"on_failure: refuse", "on_failure: panic",
-         "13:15: store.on_failure: 'panic' is not one of accept or refuse"},
-        {"fleet_key: fleet.key", "fleet_key: [a]", "14:12: fleet_key: expected a text, found a list"},
-        {"sessions: 100", "sessions: lots", "15:20: limits.sessions: 'lots' is not a number"},
-        {"half_open: 50", "half_open: 1.5", "15:36: limits.half_open: '1.5' is not a number"},
-        {"cookie_threshold: 9", "cookie_threshold: []",
-         "15:58: limits.cookie_threshold: expected a number, found a list"},
-        {"    source_nat: true", "    source_nat: yes",
-         "25:17: pools[0].source_nat: 'yes' is neither true nor false"},
-        {"    dns: [10.0.0.53]", "    dns: [1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4, 1.1.1.5]",
-         "26:10: pools[0].dns: 5 entries, at most 4 are possible"},
-        {"    domains: [corp.example]", "    domains: corp.example",
-         "27:14: pools[0].domains: expected a list, found a single value"},
-        {"    auth: psk\n", "", "40:5: connections[1].auth: missing"},
-        {"auth: psk", "auth: eap", "42:11: connections[1].auth: 'eap' is not one of certificate or psk"},
-        {"crl_policy: required", "crl_policy: maybe",
-         "37:17: connections[0].crl_policy: 'maybe' is not one of if-present or required"},
-        {"level: debug", "level: loud",
-         "60:33: log.level: 'loud' is not one of debug, info, warning or error"},
-        {"metrics: {listen: \"[::1]:9500\"}", "metrics: {}", "61:1: metrics.listen: missing"},
-        {"retries: 4", "retries: few", "56:12: timers.retries: 'few' is not a number"},
-    };
-    rows_check(rows, HF_COUNT(rows));
+    rows_check(keys_and_types_rows, HF_COUNT(keys_and_types_rows));
 }
+
+static const struct bad syntax_rows[] = {
+    {"workers: 2", "workers: 2\nworkers: 3", "7:1: the key 'workers' stands here twice"},
+    {"workers: 2", "workers: &w 2", "6:10: anchors and aliases are not supported"},
+    {"workers: 2", "workers: *w", "6:10: anchors and aliases are not supported"},
+    {"workers: 2", "[a]: 2", "6:1: a key must be a text"},
+    {"workers: 2", "---\nworkers: 2", "6:1: a second document in the file"},
+    {"workers: 2", "workers: 2\n\tx: 3",
+     "7:1: found a tab character that violates indentation while scanning a plain scalar"},
+    {"  natt_port: 4500", " natt_port: 4500", "5:2: did not find expected key while parsing a block mapping"},
+    {"workers: 2", "workers: \"a\\0b\"", "6:10: a text holds a zero byte"},
+};
 
 Test(config_bad, syntax)
 {
-    static const struct bad rows[] = {
-        {"workers: 2", "workers: 2\nworkers: 3", "7:1: the key 'workers' stands here twice"},
-        {"workers: 2", "workers: &w 2", "6:10: anchors and aliases are not supported"},
-        {"workers: 2", "workers: *w", "6:10: anchors and aliases are not supported"},
-        {"workers: 2", "[a]: 2", "6:1: a key must be a text"},
-        {"workers: 2", "---\nworkers: 2", "6:1: a second document in the file"},
-        {"workers: 2", "workers: 2\n\tx: 3",
-         "7:1: found a tab character that violates indentation while scanning a plain scalar"},
-        {"  natt_port: 4500", " natt_port: 4500",
-         "5:2: did not find expected key while parsing a block mapping"},
-        {"workers: 2", "workers: \"a\\0b\"", "6:10: a text holds a zero byte"},
-    };
-    rows_check(rows, HF_COUNT(rows));
+    rows_check(syntax_rows, HF_COUNT(syntax_rows));
 }
+
+static const struct bad networks_rows[] = {
+    {"198.51.100.1,", "198.51.100.256,", "2:15: listen.addresses[0]: '198.51.100.256' is not an IP address"},
+    {"\"2001:db8::1\"", "198.51.100.1", "2:29: listen.addresses[1]: 198.51.100.1 is there already"},
+    {"natt_port: 4500", "natt_port: 500", "5:14: listen.natt_port: ike_port and natt_port are the same"},
+    {"ike_port: 500", "ike_port: 0", "4:13: listen.ike_port: 0 is not between 1 and 65535"},
+    {"workers: 2", "workers: 17", "6:10: workers: 17 is not between 1 and 16"},
+    {"workers: 2", "workers: many", "6:10: workers: 'many' is neither auto nor a number"},
+    {"shard_bits: 4", "shard_bits: 3", "7:13: shard_bits: 3 is not between 4 and 14"},
+    {"mtu: 1400", "mtu: 1000", "8:26: plane.mtu: 1000 is not between 1280 and 9000"},
+    {"size_mb: 64", "size_mb: 1", "12:12: store.size_mb: 1 is not between 16 and 1048576"},
+    {"sessions: 100", "sessions: 0", "15:20: limits.sessions: 0 is not between 1 and 4000000"},
+    {"half_open: 50", "half_open: 5", "15:36: limits.half_open: 5 is not between 16 and 1000000"},
+    {"cookie_threshold: 9", "cookie_threshold: 51",
+     "15:58: limits.cookie_threshold: 51 is above half_open (50): it would never be reached"},
+    {"10.9.0.0/22", "10.9.0.1/22",
+     "23:11: pools[0].ipv4: 10.9.0.1/22 has host bits set; did you mean 10.9.0.0/22?"},
+    {"10.9.0.0/22", "10.9.0.0/33",
+     "23:11: pools[0].ipv4: '10.9.0.0/33' needs a prefix length from /0 to /32"},
+    {"10.9.0.0/22", "10.9.0.0", "23:11: pools[0].ipv4: '10.9.0.0' needs a prefix length from /0 to /32"},
+    {"10.9.0.0/22", "10.9/22", "23:11: pools[0].ipv4: '10.9/22' is not an IP prefix"},
+    {"10.9.0.0/22", "2001:db8:7::/64", "23:11: pools[0].ipv4: 2001:db8:7::/64 is not an IPv4 prefix"},
+    {"10.9.0.0/22", "10.9.0.0/28",
+     "23:11: pools[0].ipv4: 10.9.0.0/28 is too small to give each of 16 shards (shard_bits: 4) "
+     "addresses; use a /26 or "
+     "larger"},
+    {"shard_bits: 4", "shard_bits: 10",
+     "23:11: pools[0].ipv4: 10.9.0.0/22 is too small to give each of 1024 shards (shard_bits: 10) "
+     "addresses; use a /20 "
+     "or larger"},
+    {"2001:db8:9::/64", "10.8.0.0/16", "24:11: pools[0].ipv6: 10.8.0.0/16 is not an IPv6 prefix"},
+    {"2001:db8:9::/64", "\"::/0\"", "24:11: pools[0].ipv6: ::/0 cannot be a pool"},
+    {"10.9.8.0/24", "10.9.2.0/24", "29:11: pools[1].ipv4: 10.9.2.0/24 overlaps with pool 'people'"},
+    {"10.9.8.0/24", "198.51.100.0/24",
+     "29:11: pools[1].ipv4: 198.51.100.0/24 contains our own address 198.51.100.1"},
+    {"    ipv4: 10.9.8.0/24\n", "", "28:5: pools[1]: the pool has neither ipv4 nor ipv6"},
+    {"- name: machines", "- name: people", "28:11: pools[1].name: there is another pool 'people'"},
+    {"- name: machines", "- name: my machines",
+     "28:11: pools[1].name: 'my machines' has more than letters, digits, '-', '_' and '.'"},
+    {"[10.0.0.53]", "[dns.example]", "26:11: pools[0].dns[0]: 'dns.example' is not an IP address"},
+    {"[corp.example]", "[\"*.corp.example\"]",
+     "27:15: pools[0].domains[0]: '*.corp.example' is not a domain name"},
+    {"    dns: [10.0.0.53]\n", "", "26:14: pools[0].domains: domains need at least one server under dns"},
+    {"\"[::1]:9500\"", "9500",
+     "61:19: metrics.listen: '9500' is not an address and port, like 127.0.0.1:9500 or [::1]:9500"},
+    {"\"[::1]:9500\"", "127.0.0.1:0",
+     "61:19: metrics.listen: '127.0.0.1:0' is not an address and port, like 127.0.0.1:9500 or "
+     "[::1]:9500"},
+};
 
 Test(config_bad, networks)
 {
-    static const struct bad rows[] = {
-        {"198.51.100.1,", "198.51.100.256,",
-         "2:15: listen.addresses[0]: '198.51.100.256' is not an IP address"},
-        {"\"2001:db8::1\"", "198.51.100.1", "2:29: listen.addresses[1]: 198.51.100.1 is there already"},
-        {"natt_port: 4500", "natt_port: 500", "5:14: listen.natt_port: ike_port and natt_port are the same"},
-        {"ike_port: 500", "ike_port: 0", "4:13: listen.ike_port: 0 is not between 1 and 65535"},
-        {"workers: 2", "workers: 17", "6:10: workers: 17 is not between 1 and 16"},
-        {"workers: 2", "workers: many", "6:10: workers: 'many' is neither auto nor a number"},
-        {"shard_bits: 4", "shard_bits: 3", "7:13: shard_bits: 3 is not between 4 and 14"},
-        {"mtu: 1400", "mtu: 1000", "8:26: plane.mtu: 1000 is not between 1280 and 9000"},
-        {"size_mb: 64", "size_mb: 1", "12:12: store.size_mb: 1 is not between 16 and 1048576"},
-        {"sessions: 100", "sessions: 0", "15:20: limits.sessions: 0 is not between 1 and 4000000"},
-        {"half_open: 50", "half_open: 5", "15:36: limits.half_open: 5 is not between 16 and 1000000"},
-        {"cookie_threshold: 9", "cookie_threshold: 51",
-         "15:58: limits.cookie_threshold: 51 is above half_open (50): it would never be reached"},
-        {"10.9.0.0/22", "10.9.0.1/22",
-         "23:11: pools[0].ipv4: 10.9.0.1/22 has host bits set; did you mean 10.9.0.0/22?"},
-        {"10.9.0.0/22", "10.9.0.0/33",
-         "23:11: pools[0].ipv4: '10.9.0.0/33' needs a prefix length from /0 to /32"},
-        {"10.9.0.0/22", "10.9.0.0", "23:11: pools[0].ipv4: '10.9.0.0' needs a prefix length from /0 to /32"},
-        {"10.9.0.0/22", "10.9/22", "23:11: pools[0].ipv4: '10.9/22' is not an IP prefix"},
-        {"10.9.0.0/22", "2001:db8:7::/64", "23:11: pools[0].ipv4: 2001:db8:7::/64 is not an IPv4 prefix"},
-        {"10.9.0.0/22", "10.9.0.0/28",
-         "23:11: pools[0].ipv4: 10.9.0.0/28 is too small to give each of 16 shards (shard_bits: 4) "
-         "addresses; use a /26 or "
-         "larger"},
-        {"shard_bits: 4", "shard_bits: 10",
-         "23:11: pools[0].ipv4: 10.9.0.0/22 is too small to give each of 1024 shards (shard_bits: 10) "
-         "addresses; use a /20 "
-         "or larger"},
-        {"2001:db8:9::/64", "10.8.0.0/16", "24:11: pools[0].ipv6: 10.8.0.0/16 is not an IPv6 prefix"},
-        {"2001:db8:9::/64", "\"::/0\"", "24:11: pools[0].ipv6: ::/0 cannot be a pool"},
-        {"10.9.8.0/24", "10.9.2.0/24", "29:11: pools[1].ipv4: 10.9.2.0/24 overlaps with pool 'people'"},
-        {"10.9.8.0/24", "198.51.100.0/24",
-         "29:11: pools[1].ipv4: 198.51.100.0/24 contains our own address 198.51.100.1"},
-        {"    ipv4: 10.9.8.0/24\n", "", "28:5: pools[1]: the pool has neither ipv4 nor ipv6"},
-        {"- name: machines", "- name: people", "28:11: pools[1].name: there is another pool 'people'"},
-        {"- name: machines", "- name: my machines",
-         "28:11: pools[1].name: 'my machines' has more than letters, digits, '-', '_' and '.'"},
-        {"[10.0.0.53]", "[dns.example]", "26:11: pools[0].dns[0]: 'dns.example' is not an IP address"},
-        {"[corp.example]", "[\"*.corp.example\"]",
-         "27:15: pools[0].domains[0]: '*.corp.example' is not a domain name"},
-        {"    dns: [10.0.0.53]\n", "", "26:14: pools[0].domains: domains need at least one server under dns"},
-        {"\"[::1]:9500\"", "9500",
-         "61:19: metrics.listen: '9500' is not an address and port, like 127.0.0.1:9500 or [::1]:9500"},
-        {"\"[::1]:9500\"", "127.0.0.1:0",
-         "61:19: metrics.listen: '127.0.0.1:0' is not an address and port, like 127.0.0.1:9500 or "
-         "[::1]:9500"},
-    };
-    rows_check(rows, HF_COUNT(rows));
+    rows_check(networks_rows, HF_COUNT(networks_rows));
 }
+
+static const struct bad identities_and_connections_rows[] = {
+    {"- id: vpn.example.net", "- id: vpn example",
+     "17:9: identities[0].id: 'vpn example' is not a host name, mail "
+     "address, IP address or distinguished name"},
+    {"- id: psk.example.net", "- id: VPN.example.net",
+     "20:9: identities[1].id: there is another identity 'VPN.example.net'"},
+    {"    key: server.key\n", "", "18:18: identities[0].certificate: certificate needs key beside it"},
+    {"    certificate: server.pem\n", "", "18:10: identities[0].key: key needs certificate beside it"},
+    {"- name: things", "- name: staff", "40:11: connections[1].name: there is another connection 'staff'"},
+    {"- name: things", "- name: \"th\\nings\"",
+     "40:11: connections[1].name: 'th?ings' has more than letters, digits, '-', '_' and '.'"},
+    {"identity: psk.example.net", "identity: pks.example.net",
+     "41:15: connections[1].identity: there is no identity 'pks.example.net' under identities"},
+    {"    identity: psk.example.net\n", "",
+     "40:5: connections[1].identity: missing: there are 2 identities to choose from"},
+    {"pool: machines", "pool: animals", "48:11: connections[1].pool: there is no pool 'animals' under pools"},
+    {"\"*.staff.example\"", "\"*staff\"",
+     "34:13: connections[0].match[0]: '*staff' is not an identity, *.domain, *@domain or *"},
+    {"[10.0.0.0/8]", "[10.0.0.1/8]",
+     "39:15: connections[0].subnets[0]: 10.0.0.1/8 has host bits set; did you mean 10.0.0.0/8?"},
+    {"    ca: [ca.pem]\n", "",
+     "31:5: connections[0].ca: missing: auth: certificate needs the CA that issues them"},
+    {"    crl: [ca.crl]\n", "", "36:17: connections[0].crl_policy: required, but no file is named under crl"},
+    {"    identity: vpn.example.net\n", "    identity: psk.example.net\n",
+     "33:11: connections[0].auth: identity 'psk.example.net' has no certificate to show to clients"},
+    {"auth: psk", "auth: certificate", "44:7: connections[1].secrets: belongs to auth: psk only"},
+    {"auth: certificate", "auth: psk", "35:9: connections[0].ca: belongs to auth: certificate only"},
+    {"auth: certificate", "auth: psk", "31:5: connections[0].secrets: missing: auth: psk needs at least one"},
+    {"        secret_file: alice.psk\n", "",
+     "44:9: connections[1].secrets[0]: needs a secret_file or secret"},
+    {"secret_file: alice.psk", "secret_file: alice.psk\n        secret: abc",
+     "44:9: connections[1].secrets[0]: needs only one of secret_file or secret"},
+    {"- id: alice@example.net", "- id: \"alice@\"",
+     "44:13: connections[1].secrets[0].id: 'alice@' is not an identity, *.domain, *@domain or *"},
+};
 
 Test(config_bad, identities_and_connections)
 {
-    static const struct bad rows[] = {
-        {"- id: vpn.example.net", "- id: vpn example",
-         "17:9: identities[0].id: 'vpn example' is not a host name, mail "
-         "address, IP address or distinguished name"},
-        {"- id: psk.example.net", "- id: VPN.example.net",
-         "20:9: identities[1].id: there is another identity 'VPN.example.net'"},
-        {"    key: server.key\n", "", "18:18: identities[0].certificate: certificate needs key beside it"},
-        {"    certificate: server.pem\n", "", "18:10: identities[0].key: key needs certificate beside it"},
-        {"- name: things", "- name: staff",
-         "40:11: connections[1].name: there is another connection 'staff'"},
-        {"- name: things", "- name: \"th\\nings\"",
-         "40:11: connections[1].name: 'th?ings' has more than letters, digits, '-', '_' and '.'"},
-        {"identity: psk.example.net", "identity: pks.example.net",
-         "41:15: connections[1].identity: there is no identity 'pks.example.net' under identities"},
-        {"    identity: psk.example.net\n", "",
-         "40:5: connections[1].identity: missing: there are 2 identities to choose from"},
-        {"pool: machines", "pool: animals",
-         "48:11: connections[1].pool: there is no pool 'animals' under pools"},
-        {"\"*.staff.example\"", "\"*staff\"",
-         "34:13: connections[0].match[0]: '*staff' is not an identity, *.domain, *@domain or *"},
-        {"[10.0.0.0/8]", "[10.0.0.1/8]",
-         "39:15: connections[0].subnets[0]: 10.0.0.1/8 has host bits set; did you mean 10.0.0.0/8?"},
-        {"    ca: [ca.pem]\n", "",
-         "31:5: connections[0].ca: missing: auth: certificate needs the CA that issues them"},
-        {"    crl: [ca.crl]\n", "",
-         "36:17: connections[0].crl_policy: required, but no file is named under crl"},
-        {"    identity: vpn.example.net\n", "    identity: psk.example.net\n",
-         "33:11: connections[0].auth: identity 'psk.example.net' has no certificate to show to clients"},
-        {"auth: psk", "auth: certificate", "44:7: connections[1].secrets: belongs to auth: psk only"},
-        {"auth: certificate", "auth: psk", "35:9: connections[0].ca: belongs to auth: certificate only"},
-        {"auth: certificate", "auth: psk",
-         "31:5: connections[0].secrets: missing: auth: psk needs at least one"},
-        {"        secret_file: alice.psk\n", "",
-         "44:9: connections[1].secrets[0]: needs a secret_file or secret"},
-        {"secret_file: alice.psk", "secret_file: alice.psk\n        secret: abc",
-         "44:9: connections[1].secrets[0]: needs only one of secret_file or secret"},
-        {"- id: alice@example.net", "- id: \"alice@\"",
-         "44:13: connections[1].secrets[0].id: 'alice@' is not an identity, *.domain, *@domain or *"},
-    };
-    rows_check(rows, HF_COUNT(rows));
+    rows_check(identities_and_connections_rows, HF_COUNT(identities_and_connections_rows));
 }
+
+static const struct bad algorithms_and_timers_rows[] = {
+    {"[aes256]", "[3des]",
+     "50:22: proposals.ike.encryption[0]: unknown algorithm '3des'; known here: aes256gcm, "
+     "aes192gcm, aes128gcm, chacha20poly1305, aes256, aes192, aes128"},
+    {"[aes256]", "[aes256, aes256]", "50:30: proposals.ike.encryption[1]: aes256 is there already"},
+    {"[sha512]", "[md5]",
+     "50:43: proposals.ike.integrity[0]: unknown algorithm 'md5'; known here: sha256, sha384, sha512, "
+     "sha1"},
+    {"[sha384]", "[aesxcbc]",
+     "50:58: proposals.ike.prf[0]: unknown algorithm 'aesxcbc'; known here: sha256, sha384, sha512, "
+     "sha1"},
+    {"[x25519]", "[modp1024]",
+     "51:43: proposals.esp.groups[0]: unknown algorithm 'modp1024'; known here: x25519, "
+     "p256, p384, modp3072, modp4096, modp2048"},
+    {"half_open: 10s", "half_open: 10",
+     "53:14: timers.half_open: '10' is not a duration; write it like 500ms, 30s, 5m, 8h or 1d"},
+    {"half_open: 10s", "half_open: never", "53:14: timers.half_open: never is not between 1s and 10m"},
+    {"dpd: never", "dpd: 2d", "54:8: timers.dpd: 2d is not between 1s and 1d, or never"},
+    {"retransmit: 500ms", "retransmit: 1ms", "55:15: timers.retransmit: 1ms is not between 100ms and 1m"},
+    {"retries: 4", "retries: 0", "56:12: timers.retries: 0 is not between 1 and 20"},
+    {"response_keep: 2m", "response_keep: 1h", "57:18: timers.response_keep: 1h is not between 1s and 10m"},
+    {"ike_lifetime: 1d", "ike_lifetime: 1m", "58:17: timers.ike_lifetime: 1m is not between 5m and 30d"},
+    {"child_lifetime: 2h", "child_lifetime: 1s",
+     "59:19: timers.child_lifetime: 1s is not between 1m and 30d"},
+    {"child_lifetime: 2h", "child_lifetime: 999999999d",
+     "59:19: timers.child_lifetime: '999999999d' is not a duration; write it like 500ms, 30s, 5m, 8h or "
+     "1d"},
+};
 
 Test(config_bad, algorithms_and_timers)
 {
-    static const struct bad rows[] = {
-        {"[aes256]", "[3des]",
-         "50:22: proposals.ike.encryption[0]: unknown algorithm '3des'; known here: aes256gcm, "
-         "aes192gcm, aes128gcm, chacha20poly1305, aes256, aes192, aes128"},
-        {"[aes256]", "[aes256, aes256]", "50:30: proposals.ike.encryption[1]: aes256 is there already"},
-        {"[sha512]", "[md5]",
-         "50:43: proposals.ike.integrity[0]: unknown algorithm 'md5'; known here: sha256, sha384, sha512, "
-         "sha1"},
-        {"[sha384]", "[aesxcbc]",
-         "50:58: proposals.ike.prf[0]: unknown algorithm 'aesxcbc'; known here: sha256, sha384, sha512, "
-         "sha1"},
-        {"[x25519]", "[modp1024]",
-         "51:43: proposals.esp.groups[0]: unknown algorithm 'modp1024'; known here: x25519, "
-         "p256, p384, modp3072, modp4096, modp2048"},
-        {"half_open: 10s", "half_open: 10",
-         "53:14: timers.half_open: '10' is not a duration; write it like 500ms, 30s, 5m, 8h or 1d"},
-        {"half_open: 10s", "half_open: never", "53:14: timers.half_open: never is not between 1s and 10m"},
-        {"dpd: never", "dpd: 2d", "54:8: timers.dpd: 2d is not between 1s and 1d, or never"},
-        {"retransmit: 500ms", "retransmit: 1ms", "55:15: timers.retransmit: 1ms is not between 100ms and 1m"},
-        {"retries: 4", "retries: 0", "56:12: timers.retries: 0 is not between 1 and 20"},
-        {"response_keep: 2m", "response_keep: 1h",
-         "57:18: timers.response_keep: 1h is not between 1s and 10m"},
-        {"ike_lifetime: 1d", "ike_lifetime: 1m", "58:17: timers.ike_lifetime: 1m is not between 5m and 30d"},
-        {"child_lifetime: 2h", "child_lifetime: 1s",
-         "59:19: timers.child_lifetime: 1s is not between 1m and 30d"},
-        {"child_lifetime: 2h", "child_lifetime: 999999999d",
-         "59:19: timers.child_lifetime: '999999999d' is not a duration; write it like 500ms, 30s, 5m, 8h or "
-         "1d"},
-    };
-    rows_check(rows, HF_COUNT(rows));
+    rows_check(algorithms_and_timers_rows, HF_COUNT(algorithms_and_timers_rows));
 }
 
 Test(config_bad, all_in_one_run)
