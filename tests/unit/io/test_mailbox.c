@@ -75,7 +75,7 @@ static bool reader_sleep(struct link *link)
     return woken;
 }
 
-Test(mailbox, two_threads, .timeout = 60)
+Test(mailbox, two_threads)
 {
     struct link *link = aligned_alloc(64, sizeof(*link));
     mailbox_init(&link->box, link->memory, CAPACITY);

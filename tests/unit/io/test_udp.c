@@ -152,17 +152,17 @@ static void echo_bursts(const char *address)
     world_close(w);
 }
 
-Test(udp, echo_v4, .timeout = 20)
+Test(udp, echo_v4)
 {
     echo_bursts("127.0.0.5");
 }
 
-Test(udp, echo_v6, .timeout = 20)
+Test(udp, echo_v6)
 {
     echo_bursts("::1");
 }
 
-Test(udp, address_that_nobody_has_yet, .timeout = 20)
+Test(udp, address_that_nobody_has_yet)
 {
     struct world *w = world_open("127.0.0.1", 65536);
     struct udp_sockets later = {0};
@@ -176,7 +176,7 @@ Test(udp, address_that_nobody_has_yet, .timeout = 20)
 }
 
 /* More than the buffers of a worker hold, before it looks: receiving stops, goes on, and nothing is lost. */
-Test(udp, no_buffers_left, .timeout = 20)
+Test(udp, no_buffers_left)
 {
     struct world *w = world_open("127.0.0.1", 65536);
     uint8_t bytes[100] = {1};
@@ -190,7 +190,7 @@ Test(udp, no_buffers_left, .timeout = 20)
     world_close(w);
 }
 
-Test(udp, truncated_and_empty, .timeout = 20)
+Test(udp, truncated_and_empty)
 {
     struct world *w = world_open("127.0.0.1", 65536);
     static uint8_t bytes[30000];
@@ -216,7 +216,7 @@ Test(udp, truncated_and_empty, .timeout = 20)
 }
 
 /* More messages in one batch than there are rooms: they leave early, none is lost. */
-Test(udp, more_than_the_rooms, .timeout = 20)
+Test(udp, more_than_the_rooms)
 {
     struct world *w = world_open("127.0.0.1", 65536);
     uint8_t message[64] = {7}, back[100];
@@ -235,7 +235,7 @@ Test(udp, more_than_the_rooms, .timeout = 20)
     world_close(w);
 }
 
-Test(udp, cannot_send, .timeout = 20)
+Test(udp, cannot_send)
 {
     struct world *w = world_open("127.0.0.1", 65536);
     uint8_t message[64] = {7};
@@ -252,7 +252,7 @@ Test(udp, cannot_send, .timeout = 20)
 }
 
 /* Datagrams above the link's MTU cannot leave as a burst; they leave as fragments. */
-Test(udp, burst_above_the_mtu, .timeout = 20)
+Test(udp, burst_above_the_mtu)
 {
     struct world *w = world_open("127.0.0.1", 1280);
     uint8_t back[2000];
