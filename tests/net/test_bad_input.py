@@ -185,7 +185,7 @@ def fill(path):
 def full_disk():
     filler = os.path.join(scene.gateway.config["store"]["path"], "filler")
     fill(filler)
-    others = [scene.certificate_client("cl3", behind_nat=True, name="cl3-full")]
+    others = [scene.certificate_client("cl3", behind_nat=True)]
     for other in others:
         other.connect()
         assert ping(other.node) == (5, 5)

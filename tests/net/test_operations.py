@@ -96,7 +96,7 @@ def reload():
     write(scene.gateway.config_path, good, 0o600)
     assert running.wait() == (400, 400)
     assert scene.session_of("cl1@example.net")["session"] == before
-    other = scene.psk_client("cl2", name="cl2-reload")
+    other = scene.psk_client("cl2")
     other.connect()
     assert other.name_servers() == ["10.20.0.54"], other.name_servers()
     other.disconnect()
@@ -129,7 +129,7 @@ def mss():
 @suite.case("source NAT: clients of that pool appear with the gateway's address, others with their own")
 def source_nat():
     hidden = scene.certificate_client("cl2", gateway_id=NAT_ID, addresses=("0.0.0.0",),
-                                      networks=("10.20.0.0/24",), name="cl2-nat")
+                                      networks=("10.20.0.0/24",))
     hidden.connect()
     assert hidden.addresses()[0].startswith("10.61.0."), hidden.addresses()
     capture = Capture(scene.lab.inner, "eth0", "icmp", name="nat")
@@ -143,7 +143,7 @@ def source_nat():
 
 @suite.case("disconnect: the client is told, and its session is gone")
 def disconnect():
-    other = scene.psk_client("cl2", name="cl2-ended")
+    other = scene.psk_client("cl2")
     other.connect()
     scene.gateway.cli("disconnect", "bob@example.net")
     wait_until("the client knows", lambda: other.sas() == [])

@@ -33,50 +33,48 @@ def failures(count):
 def wrong_psk():
     global scene
     scene = Scene(revocation=True)
-    refused(scene.psk_client("cl1", psk="not the secret of bob", name="wrong-psk"), "psk_wrong",
+    refused(scene.psk_client("cl1", psk="not the secret of bob"), "psk_wrong",
             "bob@example.net")
 
 
 @suite.case("an identity that has no pre-shared key")
 def unknown_psk():
-    refused(scene.psk_client("cl1", "mallory@example.org", name="unknown-psk"), "psk_unknown",
+    refused(scene.psk_client("cl1", "mallory@example.org"), "psk_unknown",
             "mallory@example.org")
 
 
 @suite.case("an expired certificate")
 def expired():
     certificate = scene.authority.issue("old@example.net", starts=-30 * DAY, ends=-DAY)
-    refused(scene.certificate_client("cl1", "old@example.net", certificate=certificate, name="expired"),
+    refused(scene.certificate_client("cl1", "old@example.net", certificate=certificate),
             "cert_expired", "old@example.net")
 
 
 @suite.case("a certificate that is not valid yet")
 def not_yet():
     certificate = scene.authority.issue("early@example.net", starts=2 * DAY, ends=30 * DAY)
-    refused(scene.certificate_client("cl1", "early@example.net", certificate=certificate, name="early"),
+    refused(scene.certificate_client("cl1", "early@example.net", certificate=certificate),
             "cert_not_yet", "early@example.net")
 
 
 @suite.case("a certificate of another CA")
 def foreign():
     other = Authority(scene.lab.path("other"), "Other CA")
-    client = scene.certificate_client("cl1", "spy@example.net", certificate=other.issue("spy@example.net"),
-                                      name="foreign")
+    client = scene.certificate_client("cl1", "spy@example.net", certificate=other.issue("spy@example.net"))
     refused(client, "cert_untrusted", "spy@example.net")
 
 
 @suite.case("a certificate that another CA of the same name issued")
 def same_name():
     other = Authority(scene.lab.path("same"), "Lab CA")
-    client = scene.certificate_client("cl1", "twin@example.net", certificate=other.issue("twin@example.net"),
-                                      name="same-name")
+    client = scene.certificate_client("cl1", "twin@example.net", certificate=other.issue("twin@example.net"))
     refused(client, "cert_untrusted", "twin@example.net")
 
 
 @suite.case("an identity that is not in the certificate")
 def other_identity():
     certificate = scene.authority.issue("mallory@example.net")
-    client = scene.certificate_client("cl1", "alice@example.net", certificate=certificate, name="other-id",
+    client = scene.certificate_client("cl1", "alice@example.net", certificate=certificate,
                                       charon_settings={"plugins": None})
     refused(client, "cert_id", "alice@example.net")
 
@@ -84,7 +82,7 @@ def other_identity():
 @suite.case("a revoked certificate, as soon as the new list is loaded")
 def revoked():
     certificate = scene.authority.issue("fired@example.net")
-    client = scene.certificate_client("cl1", "fired@example.net", certificate=certificate, name="revoked")
+    client = scene.certificate_client("cl1", "fired@example.net", certificate=certificate)
     client.connect()
     client.disconnect()
     scene.authority.revoke(certificate)
@@ -95,19 +93,19 @@ def revoked():
 
 @suite.case("no common proposal for the IKE SA")
 def no_proposal():
-    client = scene.psk_client("cl1", connection={"proposals": "3des-sha1-modp1024"}, name="no-proposal")
+    client = scene.psk_client("cl1", connection={"proposals": "3des-sha1-modp1024"})
     refused(client, "no_proposal")
 
 
 @suite.case("a gateway name that is none of ours")
 def no_identity():
-    client = scene.psk_client("cl1", gateway_id="other.example.org", name="no-identity")
+    client = scene.psk_client("cl1", gateway_id="other.example.org")
     refused(client, "no_identity")
 
 
 @suite.case("after all that, a good client gets in, and the metrics have counted the causes")
 def good_client():
-    client = scene.certificate_client("cl1", "good@example.net", name="good")
+    client = scene.certificate_client("cl1", "good@example.net")
     client.connect()
     assert scene.gateway.identities() == ["good@example.net"]
     metrics = scene.gateway.metrics()

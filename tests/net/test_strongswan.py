@@ -69,8 +69,7 @@ def psk():
 @suite.case("RSA and Ed25519 on both sides; the name that the client asks for picks the gateway's certificate")
 def key_types():
     for kind, identity in SERVER_KINDS.items():
-        client = scene.certificate_client("cl1", f"{kind}@example.net", kind, gateway_id=identity,
-                                          name=f"cl1-{kind}")
+        client = scene.certificate_client("cl1", f"{kind}@example.net", kind, gateway_id=identity)
         client.connect()
         assert ping(client.node) == (5, 5), kind
         assert client.sa()["remote-id"] == identity
@@ -80,7 +79,7 @@ def key_types():
 
 @suite.case("algorithms: AES-CBC, ChaCha20-Poly1305, MODP, and another group than the client's first guess")
 def algorithms():
-    client = scene.psk_client("cl2", name="cl2-algorithms")
+    client = scene.psk_client("cl2")
     connection = client.section["connections"]["gw"]
     for ike, esp in (("aes256-sha256-modp2048", "aes128-sha256"), ("aes128-sha384-ecp256", "aes256-sha512"),
                      ("chacha20poly1305-prfsha512-ecp384", "chacha20poly1305"),
@@ -109,7 +108,7 @@ def behind_nat():
 
 @suite.case("IPv6 outside, both inside")
 def ipv6_outside():
-    client = scene.certificate_client("cl1", remote=ANYCAST6, name="cl1-v6")
+    client = scene.certificate_client("cl1", remote=ANYCAST6)
     client.connect()
     check_tunnel(client)
     assert client.sa()["remote-host"] == ANYCAST6
@@ -121,7 +120,7 @@ def ipv6_outside():
 @suite.case("long chains with RSA-4096 both ways: in fragments, no datagram above 1280 bytes of IP")
 def long_chain():
     identity = "long@example.net"
-    client = scene.certificate_client("cl1", identity, gateway_id=LONG_ID, name="cl1-long",
+    client = scene.certificate_client("cl1", identity, gateway_id=LONG_ID,
                                       certificate=long_authority.issue(identity, "rsa2048"))
     capture = Capture(scene.lab.router, "cl1", "udp or (ip[6:2] & 0x1fff != 0)", name="long")
     client.connect()
@@ -148,14 +147,14 @@ def split_dns():
 
 @suite.case("dead peer detection: both sides ask, both answer, the session stays")
 def dpd():
-    client = scene.certificate_client("cl1", connection={"dpd_delay": "1s"}, name="cl1-dpd")
+    client = scene.certificate_client("cl1", connection={"dpd_delay": "1s"})
     client.connect()
     session = scene.session_of("cl1@example.net")["session"]
     capture = Capture(scene.lab.router, "cl1", "udp", name="dpd")
     wait_until("the client's probes are answered", lambda: int(client.counters()["info-in-rsp"]) >= 3)
     packets = capture.stop()
     assert any(m.exchange == INFORMATIONAL and m.response and not m.initiator for m in ike_messages(packets))
-    quiet = scene.certificate_client("cl2", name="cl2-quiet")
+    quiet = scene.certificate_client("cl2")
     quiet.connect()
     wait_until("the gateway's probes are answered", lambda: int(quiet.counters()["info-out-rsp"]) >= 2, 20)
     assert scene.session_of("cl1@example.net")["session"] == session
@@ -166,7 +165,7 @@ def dpd():
 
 @suite.case("child and IKE SA rekeyed by the client while packets run: none is lost")
 def rekey():
-    client = scene.certificate_client("cl1", name="cl1-rekey")
+    client = scene.certificate_client("cl1")
     client.connect()
     running = Ping(client.node, count=2500, interval_s=0.002)
     for _ in range(3):
@@ -198,7 +197,7 @@ def rekeyed(client, before):
 def delete():
     leased = "holdfast_pool_leased"
     before = scene.gateway.metric_sum(leased)
-    client = scene.certificate_client("cl1", name="cl1-delete")
+    client = scene.certificate_client("cl1")
     client.connect()
     assert scene.gateway.metric_sum(leased) == before + 2
     client.disconnect()
@@ -210,11 +209,11 @@ def delete():
 
 @suite.case("a client that comes again after a crash replaces its old session (INITIAL_CONTACT)")
 def initial_contact():
-    client = scene.certificate_client("cl1", name="cl1-crash")
+    client = scene.certificate_client("cl1")
     client.connect()
     first = scene.session_of("cl1@example.net")["session"]
     client.process.kill()
-    again = scene.certificate_client("cl1", name="cl1-again")
+    again = scene.certificate_client("cl1")
     again.connect()
     assert scene.session_of("cl1@example.net")["session"] != first
     assert scene.gateway.events("session_down")[-1]["cause"] == "replaced"
@@ -228,7 +227,7 @@ def cookie():
     scene.gateway.config["limits"]["cookie_threshold"] = 0
     scene.gateway.write_config()
     scene.gateway.cli("reload")
-    client = scene.certificate_client("cl1", name="cl1-cookie")
+    client = scene.certificate_client("cl1")
     capture = Capture(scene.lab.router, "cl1", "udp", name="cookie")
     client.connect()
     asked = [m for m in ike_messages(capture.stop()) if m.exchange == SA_INIT]
@@ -239,7 +238,7 @@ def cookie():
 
 @suite.case("a client that vanishes is noticed and its session ended")
 def vanished():
-    client = scene.certificate_client("cl1", name="cl1-vanish")
+    client = scene.certificate_client("cl1")
     client.connect()
     client.process.kill()
     start = time.monotonic()

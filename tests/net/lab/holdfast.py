@@ -28,6 +28,13 @@ def write(path, text, mode=0o644):
     return path
 
 
+class Plain(yaml.SafeDumper):
+    """YAML without anchors."""
+
+    def ignore_aliases(self, data):
+        return True
+
+
 class Holdfast:
     """The daemon in the gateway's namespace. `config` is what its YAML file says; change it before start() or
     write_config() and reload."""
@@ -72,7 +79,7 @@ class Holdfast:
         return write(path, os.urandom(32).hex() + "\n", 0o600)
 
     def write_config(self):
-        write(self.config_path, yaml.safe_dump(self.config, sort_keys=False), 0o600)
+        write(self.config_path, yaml.dump(self.config, Dumper=Plain, sort_keys=False), 0o600)
 
     # ---- the daemon
 

@@ -17,22 +17,25 @@ class Scene:
         self.gateway = Holdfast(self.lab, self.authority.issue(GATEWAY_ID, server=True), [self.authority],
                                 SECRETS, [self.crl] if revocation else ())
         configure(self, self.gateway.config)
+        self.num_clients = 0
         self.web = WebServer(self.lab)
         if start:
             self.gateway.start()
 
-    def certificate_client(self, name, identity=None, kind="p256", behind_nat=False, certificate=None, **more):
-        """A client with a certificate, running but not connected."""
-        identity = identity or f"{name}@example.net"
+    def certificate_client(self, node, identity=None, kind="p256", behind_nat=False, certificate=None, **more):
+        """A client with a certificate on the named node, running but not connected."""
+        identity = identity or f"{node}@example.net"
         certificate = certificate or self.authority.issue(identity, kind)
         more.setdefault("authorities", [self.authority])
-        client = Client(self.lab.client(name, behind_nat), identity, certificate, **more)
-        client.start()
-        return client
+        return self._client(node, identity, behind_nat, certificate=certificate, **more)
 
-    def psk_client(self, name, identity="bob@example.net", psk=SECRETS["bob@example.net"], behind_nat=False,
+    def psk_client(self, node, identity="bob@example.net", psk=SECRETS["bob@example.net"], behind_nat=False,
                    **more):
-        client = Client(self.lab.client(name, behind_nat), identity, psk=psk, **more)
+        return self._client(node, identity, behind_nat, psk=psk, **more)
+
+    def _client(self, node, identity, behind_nat, **more):
+        self.num_clients += 1
+        client = Client(self.lab.client(node, behind_nat), identity, name=f"{node}-{self.num_clients}", **more)
         client.start()
         return client
 

@@ -20,12 +20,13 @@ class Suite:
                @suite.case("what is promised")
                def name(): ...
                suite.main()
-    Names of cases on the command line run these only."""
+    Names of cases on the command line run these only, and the first, which sets the stage; when that fails, the
+    others are failures too and are not run."""
 
     def __init__(self, purpose, limit_s=60):
         self.purpose, self.limit_s = purpose, limit_s
         self.cases = []
-        self.after = lambda: None
+        self.shown = {}
 
     def case(self, text):
         def add(function):
@@ -43,13 +44,22 @@ class Suite:
         if unknown:
             sys.exit(f"no such case: {', '.join(unknown)}")
         signal.signal(signal.SIGALRM, out_of_time)
-        results = [self._run(text, function) for name, text, function in self.cases
-                   if not wanted or name in wanted]
-        self.after()
+        results = self._run_all([case for at, case in enumerate(self.cases)
+                                 if at == 0 or not wanted or case[0] in wanted])
         Process.end_all()
         passed, failed, skipped = (results.count(kind) for kind in ("ok", "FAIL", "skip"))
         print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
         sys.exit(1 if failed else 0)
+
+    def _run_all(self, cases):
+        results = []
+        for _, text, function in cases:
+            if results[:1] == ["FAIL"]:
+                print(f"FAIL {text} (not run)")
+                results.append("FAIL")
+            else:
+                results.append(self._run(text, function))
+        return results
 
     def _run(self, text, function):
         start = time.monotonic()
@@ -60,16 +70,21 @@ class Suite:
         except Skip as reason:
             kind, why = "skip", f": {reason}"
         except Exception:
-            kind, why = "FAIL", "\n" + indent(traceback.format_exc(limit=6)) + self._logs()
+            kind, why = "FAIL", "\n" + indent(traceback.format_exc(limit=-4)) + self._logs()
         finally:
             signal.alarm(0)
         print(f"{kind} {text} ({time.monotonic() - start:.1f} s){why}", flush=True)
         return kind
 
-    @staticmethod
-    def _logs():
-        return "".join(f"\n  ---- {process.name}, last lines\n{indent(process.log_tail(12))}"
-                       for process in Process.everyone if not process.name.startswith(("ping", "tcpdump")))
+    def _logs(self):
+        """The ends of the logs that have grown since they were shown last."""
+        text = ""
+        for process in Process.everyone:
+            log = process.log()
+            if log and len(log) > self.shown.get(process, 0) and not process.name.startswith(("ping", "tcpdump")):
+                text += f"\n  ---- {process.name}, last lines\n{indent(process.log_tail(12))}"
+            self.shown[process] = len(log)
+        return text
 
 
 def indent(text):
