@@ -7,7 +7,7 @@ if(TARGET holdfast)
     install(TARGETS holdfast DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 
-file(GLOB units CONFIGURE_DEPENDS dist/*.service dist/*.socket dist/*.target)
+file(GLOB units CONFIGURE_DEPENDS image/units/*.service)
 install(FILES ${units} DESTINATION lib/systemd/system)
 file(GLOB completions CONFIGURE_DEPENDS dist/completion/*)
 install(FILES ${completions} DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
