@@ -207,6 +207,7 @@ static void finish(struct world *world)
         check_empty(world);
     }
     if (check_failed(world)) {
+        fflush(stdout); /* the trace */
         fprintf(stderr, "%s: %s\n", world->check.id, world->check.text);
         abort();
     }

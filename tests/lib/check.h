@@ -25,6 +25,7 @@ struct check_answer {
     uint8_t exchange;
     uint64_t digest;
     uint32_t ops_open; /* when it was sent first */
+    uint32_t restarts; /* of the gateway, when it was sent last */
 };
 
 struct check {
