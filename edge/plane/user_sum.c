@@ -4,23 +4,11 @@
 
 enum { BLOCK = 32 };
 
-/* Four lanes of 64 bits, so that the processor need not wait for one addition before the next. A 64-bit word
- * counts as two of 32 bits, whose sums cannot overflow within 2^32 words. */
-struct lanes {
-    uint64_t v[4];
-};
+/* Four words of 64 bits at once, each counted as two of 32 bits, whose sums cannot overflow within 2^32
+ * words. */
+typedef uint64_t lanes __attribute__((vector_size(BLOCK)));
 
-static inline void lanes_add(struct lanes *lanes, const uint8_t *block)
-{
-    uint64_t words[4];
-
-    memcpy(words, block, BLOCK);
-    for (int i = 0; i < 4; i++) {
-        lanes->v[i] += (words[i] & UINT32_MAX) + (words[i] >> 32);
-    }
-}
-
-static uint64_t tail_add(uint64_t sum, const uint8_t *data, size_t len)
+static inline uint64_t tail_add(uint64_t sum, const uint8_t *data, size_t len)
 {
     uint32_t word;
 
@@ -33,29 +21,60 @@ static uint64_t tail_add(uint64_t sum, const uint8_t *data, size_t len)
     return sum + word;
 }
 
-uint64_t sum_add(uint64_t sum, const void *data, size_t len)
+/* Adds, and copies when `to` is not NULL, which is known where this is inlined. */
+static inline __attribute__((always_inline)) uint64_t blocks_add(uint64_t sum, uint8_t *to, const uint8_t *p,
+                                                                 size_t len)
 {
-    const uint8_t *p = data;
-    struct lanes lanes = {{sum}};
+    lanes low = {sum & UINT32_MAX, sum >> 32}, high = {0}, words;
 
     for (; len >= BLOCK; p += BLOCK, len -= BLOCK) {
-        lanes_add(&lanes, p);
+        memcpy(&words, p, BLOCK);
+        low += words & UINT32_MAX;
+        high += words >> 32;
+        if (to != NULL) {
+            memcpy(to, &words, BLOCK);
+            to += BLOCK;
+        }
     }
-    return tail_add(lanes.v[0] + lanes.v[1] + lanes.v[2] + lanes.v[3], p, len);
+    low += high;
+    if (to != NULL) {
+        memcpy(to, p, len);
+    }
+    return tail_add(low[0] + low[1] + low[2] + low[3], p, len);
+}
+
+#ifdef __x86_64__
+/* A quarter of the time of the baseline's instructions, for each byte that goes through the plane. */
+__attribute__((target("avx2"))) static uint64_t add_avx2(uint64_t sum, const uint8_t *data, size_t len)
+{
+    return blocks_add(sum, NULL, data, len);
+}
+
+__attribute__((target("avx2"))) static uint64_t copy_avx2(uint64_t sum, uint8_t *to, const uint8_t *data,
+                                                          size_t len)
+{
+    return blocks_add(sum, to, data, len);
+}
+#endif
+
+uint64_t sum_add(uint64_t sum, const void *data, size_t len)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2")) {
+        return add_avx2(sum, data, len);
+    }
+#endif
+    return blocks_add(sum, NULL, data, len);
 }
 
 uint64_t sum_copy(uint64_t sum, void *ret_copy, const void *data, size_t len)
 {
-    const uint8_t *p = data;
-    uint8_t *to = ret_copy;
-    struct lanes lanes = {{sum}};
-
-    for (; len >= BLOCK; p += BLOCK, to += BLOCK, len -= BLOCK) {
-        lanes_add(&lanes, p);
-        memcpy(to, p, BLOCK);
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2")) {
+        return copy_avx2(sum, ret_copy, data, len);
     }
-    memcpy(to, p, len);
-    return tail_add(lanes.v[0] + lanes.v[1] + lanes.v[2] + lanes.v[3], p, len);
+#endif
+    return blocks_add(sum, ret_copy, data, len);
 }
 
 uint64_t sum_pseudo(const uint8_t *addresses, size_t addresses_len, uint8_t protocol, uint32_t l4_len)
