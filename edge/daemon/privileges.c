@@ -73,18 +73,27 @@ static bool become(const struct user *user, char *ret_error)
     return true;
 }
 
+/* While we still may; who has no CAP_SETPCAP cannot, and no_new_privs does as well. */
+static void empty_bounding_set(void)
+{
+    if (capng_get_caps_process() == 0) {
+        capng_clear(CAPNG_SELECT_BOUNDS);
+        (void)capng_apply(CAPNG_SELECT_BOUNDS);
+    }
+}
+
 static bool keep_net_admin(char *ret_error)
 {
+    /* After become() only permitted. */
     if (capng_get_caps_process() != 0 || capng_have_capability(CAPNG_PERMITTED, CAP_NET_ADMIN) == 0) {
         return true; /* nothing to give up */
     }
-    capng_clear(CAPNG_SELECT_BOTH);
+    capng_clear(CAPNG_SELECT_CAPS);
     if (capng_update(CAPNG_ADD, (capng_type_t)(CAPNG_EFFECTIVE | CAPNG_PERMITTED), CAP_NET_ADMIN) != 0) {
         snprintf(ret_error, PRIVILEGES_ERROR_MAX, "capabilities cannot be prepared");
         return false;
     }
-    /* The bounding set can be cut by who has CAP_SETPCAP only; without it, no_new_privs does as well. */
-    if (capng_apply(CAPNG_SELECT_BOTH) != 0 && capng_apply(CAPNG_SELECT_CAPS) != 0) {
+    if (capng_apply(CAPNG_SELECT_CAPS) != 0) {
         snprintf(ret_error, PRIVILEGES_ERROR_MAX, "capabilities cannot be dropped: %s", strerror(errno));
         return false;
     }
@@ -93,6 +102,7 @@ static bool keep_net_admin(char *ret_error)
 
 bool privileges_drop(const struct user *user, char ret_error[PRIVILEGES_ERROR_MAX])
 {
+    empty_bounding_set();
     if (!become(user, ret_error) || !keep_net_admin(ret_error)) {
         return false;
     }

@@ -4,6 +4,7 @@
 #include "edge/base/secret.h"
 #include "edge/daemon/listener.h"
 #include "edge/daemon/privileges.h"
+#include "edge/daemon/syscalls.h"
 #include "edge/ops/fleet_key.h"
 
 #include <errno.h>
@@ -56,7 +57,16 @@ static bool step_plane(struct start *s)
 
 /* ---- files */
 
-static bool folder_of(struct start *s, const char *file, mode_t mode)
+/* Made for the user we shall be. One that is there already is left as it is. */
+static bool folder_make(struct start *s, const char *folder, mode_t mode)
+{
+    if (mkdir(folder, mode) == 0) {
+        return chown(folder, s->user.uid, s->user.gid) == 0 || failed(s, folder, -errno);
+    }
+    return errno == EEXIST || failed(s, folder, -errno);
+}
+
+static bool folder_of(struct start *s, const char *file)
 {
     char folder[PATH_MAX];
     const char *slash = strrchr(file, '/');
@@ -64,10 +74,7 @@ static bool folder_of(struct start *s, const char *file, mode_t mode)
         return true;
     }
     snprintf(folder, sizeof(folder), "%.*s", (int)(slash - file), file);
-    if (mkdir(folder, mode) == 0) {
-        return chown(folder, s->user.uid, s->user.gid) == 0 || failed(s, folder, -errno);
-    }
-    return errno == EEXIST || failed(s, folder, -errno);
+    return folder_make(s, folder, 0755);
 }
 
 static bool step_user(struct start *s)
@@ -77,9 +84,11 @@ static bool step_user(struct start *s)
 
 static bool step_folders(struct start *s)
 {
-    return folder_of(s, s->config->control.socket, 0755) &&
-           (s->config->store.type != CONFIG_STORE_LMDB || folder_of(s, s->config->store.path, 0700)) &&
-           (!s->config->fleet_key_generated || folder_of(s, s->config->fleet_key, 0700));
+    const struct config *config = s->config;
+    bool has_store = config->store.type == CONFIG_STORE_LMDB;
+    return folder_of(s, config->control.socket) &&
+           (!has_store || (folder_of(s, config->store.path) && folder_make(s, config->store.path, 0700))) &&
+           (!config->fleet_key_generated || folder_of(s, config->fleet_key));
 }
 
 static bool step_fleet_key(struct start *s)
@@ -138,7 +147,15 @@ static bool step_listeners(struct start *s)
 
 static bool step_privileges(struct start *s)
 {
-    return privileges_drop(&s->user, s->error);
+    if (!privileges_drop(&s->user, s->error)) {
+        return false;
+    }
+    int error = syscalls_restrict();
+    if (error != 0) { /* a kernel without seccomp: everything else still holds */
+        log_event(&s->d->log, daemon_wall_ns(), LOG_LEVEL_WARNING, "seccomp", LOG_NO_FIELDS,
+                  "system calls cannot be restricted: %s", strerror(-error));
+    }
+    return true;
 }
 
 /* ---- as the user we shall be */

@@ -1,0 +1,7 @@
+/* The system calls that are left once the daemon serves. */
+#pragma once
+
+#include "edge/base/compiler.h"
+
+/* For this thread and all it starts. 0 or -errno. */
+HF_MUST int syscalls_restrict(void);
