@@ -142,6 +142,17 @@ const char *text_replace(const char *text, const char *from, const char *to)
     return result;
 }
 
+const char *text_keep(const char *text)
+{
+    static char kept[1u << 20];
+    static size_t used;
+    size_t bytes = strlen(text) + 1;
+
+    cr_assert_leq(bytes, sizeof(kept) - used);
+    used += bytes;
+    return memcpy(kept + used - bytes, text, bytes);
+}
+
 struct config_errors *errors_new(void)
 {
     static struct config_errors errors;

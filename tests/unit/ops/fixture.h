@@ -17,6 +17,8 @@ const char *folder_write(const struct folder *folder, const char *name, const ch
 extern const char full_config[];
 /* `text` with the first `from` replaced; must be there. Valid until the next call. */
 const char *text_replace(const char *text, const char *from, const char *to);
+/* A copy that lasts until the end of the test. */
+const char *text_keep(const char *text);
 /* Parses or fails the test with the findings. */
 struct config *config_of(const char *text);
 /* All findings, one per line; valid until the next call. */

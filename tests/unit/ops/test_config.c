@@ -150,7 +150,7 @@ Test(config, example_is_right)
 Test(config, files_are_looked_at)
 {
     struct folder folder = folder_new();
-    const char *path = strdup(folder_write(&folder, "c.yaml", full_config, 0644));
+    const char *path = text_keep(folder_write(&folder, "c.yaml", full_config, 0644));
     struct config_errors *errors = errors_new();
     struct config *config;
 

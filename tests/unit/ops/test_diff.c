@@ -61,7 +61,7 @@ Test(diff, of_lists)
     struct config *before = config_of(full_config);
     const char *pool = "  - name: machines\n    ipv4: 10.9.8.0/24\n";
     const char *without = text_replace(full_config, pool, "");
-    struct config *after = config_of(text_replace(strdup(without), "pools:\n",
+    struct config *after = config_of(text_replace(text_keep(without), "pools:\n",
                                                   "pools:\n  - name: machines\n    ipv4: "
                                                   "10.9.8.0/24\n"));
 

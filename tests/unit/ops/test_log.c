@@ -42,7 +42,7 @@ static const char *member(const char *line, const char *key)
     yyjson_doc *doc = yyjson_read(line, strlen(line), 0);
     cr_assert_not_null(doc, "not JSON: %s", line);
     const char *text = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), key));
-    text = text == NULL ? NULL : strdup(text);
+    text = text == NULL ? NULL : text_keep(text);
     yyjson_doc_free(doc);
     return text;
 }
@@ -189,8 +189,8 @@ static void say(struct log *log, const char *message)
 Test(log, levels_and_rotation)
 {
     struct folder folder = folder_new();
-    const char *path = strdup(folder_path(&folder, "events.log")),
-               *old = strdup(folder_path(&folder, "old.log"));
+    const char *path = text_keep(folder_path(&folder, "events.log")),
+               *old = text_keep(folder_path(&folder, "old.log"));
     struct audit debug = audit_of(AUDIT_IKE_REKEYED, CAUSE_NONE);
     struct log log;
 
