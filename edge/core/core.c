@@ -137,7 +137,7 @@ static void step_policy(struct core *core, const struct policy *policy, void *po
     for (uint32_t slot = 0; slot < ike_capacity(core->ike); slot++) {
         const struct ike_sa *sa = ike_sa_at(core->ike, slot);
         for (uint32_t i = 0; sa != NULL && i < sa->num_addresses; i++) {
-            (void)!pools_take_at(core, sa->pool, &sa->addresses[i]);
+            (void)!pools_take_at(core, &sa->addresses[i]);
         }
     }
     ike_policy(core->ike, policy);
@@ -149,7 +149,7 @@ static void step_command(struct core *core, const struct event_command *command)
     if (command->type == COMMAND_DRAIN) {
         ike_drain(core->ike);
     } else {
-        (void)ike_disconnect(core->ike, core->time, command->session_id);
+        (void)!ike_disconnect(core->ike, core->time, command->session_id);
     }
 }
 

@@ -33,8 +33,7 @@ enum command_type { COMMAND_DISCONNECT, COMMAND_DRAIN };
 
 struct event_command {
     enum command_type type;
-    uint64_t session_id; /* COMMAND_DISCONNECT; 0 = all of this worker */
-    uint64_t token;
+    uint64_t session_id; /* COMMAND_DISCONNECT */
 };
 
 struct event {

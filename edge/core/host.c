@@ -20,7 +20,8 @@ static uint32_t host_shard_pick(void *context)
     uint32_t best = 0, best_left = 0;
     for (int i = 0; i < PICK_TRIES && (i < 2 || best_left == 0); i++) {
         uint32_t position = (uint32_t)(rand_u64(&core->config.rand) % core->config.num_shards);
-        uint32_t left = pools_left(core, position);
+        bool usable = shard_is_owned(core->shards[position].state) && ike_shard_has_room(core->ike, position);
+        uint32_t left = usable ? pools_left(core, position) : 0;
         if (i == 0 || left > best_left) {
             best = position;
             best_left = left;
@@ -34,9 +35,9 @@ static bool host_address_take(void *context, const struct ike_address_wish *wish
     return pools_take(context, wish, ret_addr);
 }
 
-static void host_address_free(void *context, const char *pool, const struct ip_addr *addr)
+static void host_address_free(void *context, const struct ip_addr *addr)
 {
-    pools_free(context, pool, addr);
+    pools_free(context, addr);
 }
 
 static struct plane_op *plane_effect(struct core *core, enum plane_op_type type, uint32_t child,

@@ -79,7 +79,9 @@ HF_MUST enum cause save_restore(struct core *core);
 size_t pools_bytes(const struct core_config *config, const struct policy *policy);
 void pools_init(struct core *core, void *memory, const struct policy *policy);
 bool pools_take(struct core *core, const struct ike_address_wish *wish, struct ip_addr *ret_addr);
-bool pools_take_at(struct core *core, const char *pool, const struct ip_addr *addr);
-void pools_free(struct core *core, const char *pool, const struct ip_addr *addr);
+/* One certain address. True also when no pool has it: a session keeps an address that a reload took out of
+ * the pools. */
+bool pools_take_at(struct core *core, const struct ip_addr *addr);
+void pools_free(struct core *core, const struct ip_addr *addr);
 /* Addresses that a shard position has left in the first pool; UINT32_MAX without pools. */
 uint32_t pools_left(const struct core *core, uint32_t position);

@@ -51,11 +51,14 @@ static struct pool *family_of(struct core_pool *pool, bool v6)
     return v6 ? (pool->has_v6 ? &pool->v6 : NULL) : (pool->has_v4 ? &pool->v4 : NULL);
 }
 
-static struct core_pool *pool_by_name(struct core *core, const char *name)
+/* Which pool an address is of, whatever the pool is called by now: a reload may rename it, and an address has
+ * one owner. */
+static struct pool *pool_of(struct core *core, const struct ip_addr *addr)
 {
     for (uint32_t i = 0; i < core->num_pools; i++) {
-        if (strcmp(core->pools[i].name, name) == 0) {
-            return &core->pools[i];
+        struct pool *pool = family_of(&core->pools[i], !ip_is_v4(addr));
+        if (pool != NULL && prefix_contains(&pool->config.prefix, addr)) {
+            return pool;
         }
     }
     return NULL;
@@ -74,19 +77,16 @@ bool pools_take(struct core *core, const struct ike_address_wish *wish, struct i
     return pool_take(pool, wish->position, ret_addr);
 }
 
-bool pools_take_at(struct core *core, const char *name, const struct ip_addr *addr)
+bool pools_take_at(struct core *core, const struct ip_addr *addr)
 {
-    struct core_pool *named = pool_by_name(core, name);
-    struct pool *pool = named == NULL ? NULL : family_of(named, !ip_is_v4(addr));
-    return pool != NULL && pool_take_at(pool, addr);
+    struct pool *pool = pool_of(core, addr);
+    return pool == NULL || pool_take_at(pool, addr);
 }
 
-/* An address of a pool that a reload changed or removed is nobody's any more: then there is nothing to give
- * back. */
-void pools_free(struct core *core, const char *name, const struct ip_addr *addr)
+/* An address of a pool that a reload removed is nobody's any more: then there is nothing to give back. */
+void pools_free(struct core *core, const struct ip_addr *addr)
 {
-    struct core_pool *named = pool_by_name(core, name);
-    struct pool *pool = named == NULL ? NULL : family_of(named, !ip_is_v4(addr));
+    struct pool *pool = pool_of(core, addr);
     if (pool != NULL) {
         (void)!pool_free(pool, addr);
     }

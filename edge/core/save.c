@@ -165,6 +165,22 @@ static void session_from(struct ike_sa *sa, const struct session_record *record)
     memcpy(sa->pool, record->pool, sizeof(sa->pool));
 }
 
+/* All of them or none: two sessions never share an address. */
+static bool addresses_restore(struct core *core, struct ike_sa *sa, const struct session_record *record)
+{
+    for (uint32_t i = 0; i < record->num_addresses; i++) {
+        if (!pools_take_at(core, &record->addresses[i])) {
+            while (i > 0) {
+                pools_free(core, &record->addresses[--i]);
+            }
+            return false;
+        }
+    }
+    memcpy(sa->addresses, record->addresses, sizeof(sa->addresses));
+    sa->num_addresses = record->num_addresses;
+    return true;
+}
+
 enum cause save_restore(struct core *core)
 {
     const struct session_record *record = &core->record;
@@ -180,10 +196,9 @@ enum cause save_restore(struct core *core)
             return CAUSE_CHILD_LIMIT;
         }
     }
-    for (uint32_t i = 0; i < record->num_addresses; i++) {
-        /* An address outside today's pools stays the session's: the client cannot be told another one. */
-        (void)!pools_take_at(core, record->pool, &record->addresses[i]);
-        sa->addresses[sa->num_addresses++] = record->addresses[i];
+    if (!addresses_restore(core, sa, record)) {
+        ike_restore_cancel(core->ike, sa);
+        return CAUSE_ADDRESS_FULL;
     }
     ike_restore_response(core->ike, sa, record->response);
     ike_restore(core->ike, core->time, sa);

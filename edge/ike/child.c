@@ -3,6 +3,8 @@
 #include "edge/base/secret.h"
 #include "edge/ike/internal.h"
 
+#define ESP_SPI_MIN 256 /* below: reserved, and 0 looks like the non-ESP marker (RFC 4303 2.1) */
+
 const struct policy_connection *connection_by_name(const struct policy *policy, const char *name)
 {
     for (uint32_t i = 0; i < policy->num_connections; i++) {
@@ -20,7 +22,8 @@ static bool child_failed(struct child_result *result, enum cause cause, uint16_t
     return false;
 }
 
-static bool child_propose(struct ike *ike, const struct child_request *request, struct child_result *result)
+static bool child_propose(struct ike *ike, const struct ike_sa *sa, const struct child_request *request,
+                          struct child_result *result)
 {
     const struct message *message = request->message;
     struct sa_view *offer = &ike->scratch.offer;
@@ -31,6 +34,10 @@ static bool child_propose(struct ike *ike, const struct child_request *request, 
     cause = propose_esp(&ike->policy->esp, offer, message->ke_group, request->in_auth, &result->choice);
     if (cause != CAUSE_NONE) {
         return child_failed(result, cause, NOTIFY_NO_PROPOSAL_CHOSEN);
+    }
+    uint32_t spi = be32_load(result->choice.spi.data);
+    if (spi < ESP_SPI_MIN || sa_child_by_spi_out(ike, sa, spi) != NULL) {
+        return child_failed(result, CAUSE_SA_SYNTAX, NOTIFY_NO_PROPOSAL_CHOSEN);
     }
     uint16_t group = result->choice.esp.ke;
     if (group != KE_NONE && group != message->ke_group) {
@@ -59,7 +66,7 @@ static bool child_narrow(struct ike *ike, const struct ike_sa *sa, const struct 
 {
     const struct policy_connection *connection = connection_by_name(ike->policy, sa->connection);
     struct ts_range own[ADDRESSES_PER_SESSION_MAX];
-    const struct ts_range *remote = own, *local = connection != NULL ? connection->subnets : NULL;
+    const struct ts_range *remote = own, *local = connection == NULL ? NULL : connection->subnets;
     uint32_t num_remote = remote_allowed(sa, own),
              num_local = connection != NULL ? connection->num_subnets : 0;
     if (request->rekeys != NULL) {
@@ -67,6 +74,12 @@ static bool child_narrow(struct ike *ike, const struct ike_sa *sa, const struct 
         num_remote = request->rekeys->num_ts_remote;
         local = request->rekeys->ts_local;
         num_local = request->rekeys->num_ts_local;
+    }
+    if (connection == NULL) { /* gone by a reload: what there is goes on, nothing is added */
+        return child_failed(result, CAUSE_NO_CONNECTION, NOTIFY_NO_ADDITIONAL_SAS);
+    }
+    if (connection->pool != POLICY_NO_POOL && sa->num_addresses == 0) {
+        return child_failed(result, CAUSE_CP_MISSING, NOTIFY_FAILED_CP_REQUIRED);
     }
     struct ts_view *ts = &ike->scratch.ts;
     enum cause cause = ts_read(request->message->ts_i, ts);
@@ -109,7 +122,7 @@ struct ike_child *child_create(struct ike *ike, struct ike_sa *sa, const struct 
                                struct child_result *ret_result)
 {
     *ret_result = (struct child_result){0};
-    if (!child_propose(ike, request, ret_result)) {
+    if (!child_propose(ike, sa, request, ret_result)) {
         return NULL;
     }
     struct ike_child *child = child_take(ike, sa);

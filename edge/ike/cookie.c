@@ -7,6 +7,10 @@
 
 #define HOUR_S 3600
 
+/* Strangers may cost at most a quarter of a core, a second of it at once. */
+#define KE_INTERVAL_NS (260 * NS_PER_US)
+#define KE_BURST 4000
+
 static const uint64_t *cookie_key(struct ike *ike, int64_t hour)
 {
     int64_t now_hour = ike->time.unix_s / HOUR_S;
@@ -31,9 +35,27 @@ static void cookie_of(struct ike *ike, const struct ike_input *input, int64_t ho
     be64_store(ret_cookie + 1, mac);
 }
 
-bool cookie_is_wanted(const struct ike *ike)
+/* What a key exchange costs, in units of about 65 us. */
+static uint32_t ke_cost(uint16_t group)
 {
-    return ike->counters.half_open >= ike->policy->cookie_threshold;
+    switch (group) {
+    case KE_P384:
+        return 14;
+    case KE_MODP_2048:
+        return 13;
+    case KE_MODP_3072:
+        return 37;
+    case KE_MODP_4096:
+        return 72;
+    default:
+        return 1;
+    }
+}
+
+bool cookie_is_wanted(struct ike *ike, uint16_t group)
+{
+    return ike->counters.half_open >= ike->policy->cookie_threshold ||
+           !bucket_take(&ike->ke_work, ike->time.now, KE_INTERVAL_NS, KE_BURST, ke_cost(group));
 }
 
 void cookie_write(struct ike *ike, const struct ike_input *input, uint8_t ret_cookie[HF_COOKIE_BYTES])

@@ -86,13 +86,15 @@ static void answer_address(struct builder *b, const struct ip_addr *addr)
 
 static void answer_dns(struct builder *b, const struct policy_pool *pool, const struct cp_view *request)
 {
+    bool any = false;
     for (uint32_t i = 0; i < pool->num_dns; i++) {
         uint16_t type = ip_is_v4(&pool->dns[i]) ? CP_INTERNAL_IP4_DNS : CP_INTERNAL_IP6_DNS;
         if (cp_find(request, type) != NULL) {
             cp_attribute(b, type, ip_span(&pool->dns[i]));
+            any = true;
         }
     }
-    if (cp_find(request, CP_INTERNAL_DNS_DOMAIN) != NULL) {
+    if (any && cp_find(request, CP_INTERNAL_DNS_DOMAIN) != NULL) { /* RFC 8598 3.2: never without a server */
         for (uint32_t i = 0; i < pool->num_domains; i++) {
             cp_attribute(b, CP_INTERNAL_DNS_DOMAIN, span_of_string(pool->domains[i]));
         }

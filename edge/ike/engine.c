@@ -79,6 +79,8 @@ struct ike *ike_init(void *memory, const struct ike_config *config, const struct
     ike->cookie_hour = INT64_MIN;
     rand_fill(&config->rand, ike->hash_key, sizeof(ike->hash_key));
     slab_init(&ike->sas, t.sas, config->num_shards, config->sas_per_shard);
+    /* A restarted gateway does not hand out the SPIs of handshakes that ended with the process before it. */
+    rand_fill(&config->rand, ike->sas.generation, t.num_sas);
     slab_init(&ike->children, t.children, config->num_shards, config->children_per_shard);
     heap_init(&ike->timers, t.timers, t.num_sas);
     map_init(&ike->init_digests, t.digests, config->half_open_max);
@@ -134,6 +136,11 @@ const struct ike_child *ike_child_at(const struct ike *ike, uint32_t slot)
 {
     return slot < slab_capacity(&ike->children) && slab_is_used(&ike->children, slot) ? &ike->child[slot]
                                                                                       : NULL;
+}
+
+bool ike_shard_has_room(const struct ike *ike, uint32_t position)
+{
+    return ike->sas.used_in[position] < ike->sas.per_shard;
 }
 
 uint32_t ike_shard_position(const struct ike *ike, uint32_t slot)

@@ -42,7 +42,7 @@ struct ike_host {
     /* Shard position for a new session. */
     uint32_t (*shard_pick)(void *context);
     bool (*address_take)(void *context, const struct ike_address_wish *wish, struct ip_addr *ret_addr);
-    void (*address_free)(void *context, const char *pool, const struct ip_addr *addr);
+    void (*address_free)(void *context, const struct ip_addr *addr);
     /* Plane operations answer through ike_plane_done(), except endpoint and outbound, which cannot fail. */
     void (*child_install)(void *context, const struct ike_sa *sa, const struct ike_child *child,
                           uint64_t token);
@@ -131,14 +131,15 @@ void ike_restore_response(struct ike *ike, struct ike_sa *sa, struct span bytes)
 void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa);
 void ike_restore_cancel(struct ike *ike, struct ike_sa *sa);
 
-/* Ends sessions by an operator's word: one id, or 0 for all. Returns how many. */
-uint32_t ike_disconnect(struct ike *ike, struct ike_time time, uint64_t session_id);
+/* Ends a session by an operator's word; false when there is none, or when it is busy with an exchange. */
+bool ike_disconnect(struct ike *ike, struct ike_time time, uint64_t session_id);
 
 const struct ike_counters *ike_counters(const struct ike *ike);
 /* Tables for read-only views. */
 uint32_t ike_capacity(const struct ike *ike);
 const struct ike_sa *ike_sa_at(const struct ike *ike, uint32_t slot); /* NULL when free */
 const struct ike_child *ike_child_at(const struct ike *ike, uint32_t slot);
+bool ike_shard_has_room(const struct ike *ike, uint32_t position); /* for one more IKE SA */
 uint32_t ike_shard_position(const struct ike *ike, uint32_t slot);
 uint32_t ike_shard_index(const struct ike *ike, uint32_t slot);
 /* The SPI of ours in this IKE SA. */

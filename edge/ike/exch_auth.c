@@ -101,11 +101,12 @@ static bool auth_verify(struct ike *ike, const struct ike_sa *sa, struct auth_wo
     octets_of(ike, sa, half_open->request, span_of(half_open->nonce_r, sizeof(half_open->nonce_r)),
               sa->keys.pi, message->id_i.body, &octets);
     bool psk = message->auth_method == AUTH_SHARED_KEY;
-    uint32_t identity = (uint32_t)(work->identity - ike->policy->identities);
     work->cause = CAUSE_NO_CONNECTION;
     for (uint32_t i = 0; i < ike->policy->num_connections; i++) {
         const struct policy_connection *connection = &ike->policy->connections[i];
-        if (connection->identity != identity || !identity_matches(&work->remote_id, connection->match)) {
+        const struct policy_identity *identity = &ike->policy->identities[connection->identity];
+        if ((work->identity != NULL && work->identity != identity) ||
+            !identity_matches(&work->remote_id, connection->match)) {
             continue;
         }
         if ((connection->auth == POLICY_AUTH_PSK) != psk) {
@@ -114,6 +115,7 @@ static bool auth_verify(struct ike *ike, const struct ike_sa *sa, struct auth_wo
         }
         if (psk ? verify_psk(sa, connection, &octets, work) : verify_cert(ike, connection, &octets, work)) {
             work->connection = connection;
+            work->identity = identity;
             work->cause = CAUSE_NONE;
             return true;
         }
@@ -121,7 +123,7 @@ static bool auth_verify(struct ike *ike, const struct ike_sa *sa, struct auth_wo
     return false;
 }
 
-/* IDr names who we are to be; without it, the first identity of the config. */
+/* IDr names who we are to be; without it, the connection that fits the client says so. */
 static bool auth_identify(struct ike *ike, struct auth_work *work)
 {
     const struct message *message = work->input->message;
@@ -132,11 +134,15 @@ static bool auth_identify(struct ike *ike, struct auth_work *work)
     memcpy(work->remote_id.data, message->id_i.data.data, work->remote_id.len);
     for (uint32_t i = 0; i < ike->policy->num_identities && work->identity == NULL; i++) {
         const struct policy_identity *identity = &ike->policy->identities[i];
-        if (wanted.type == 0 || identity_equal(&identity->id, &wanted)) {
+        if (identity_equal(&identity->id, &wanted)) {
             work->identity = identity;
         }
     }
-    return work->identity != NULL || auth_failed(work, CAUSE_NO_IDENTITY);
+    if (wanted.type != 0 && work->identity == NULL) {
+        return auth_failed(work, CAUSE_NO_IDENTITY);
+    }
+    /* A client that wants EAP sends no AUTH (RFC 7296 2.16). */
+    return message->auth_method != 0 || auth_failed(work, CAUSE_AUTH_METHOD);
 }
 
 /* IDr, CERT and AUTH. */
@@ -200,6 +206,7 @@ static void build_first_child(struct ike *ike, struct ike_sa *sa, struct auth_wo
         const char *detail = result.cause == CAUSE_NO_PROPOSAL ? propose_describe(ike, &ike->scratch.offer)
                                                                : "IKE SA without a Child SA";
         ike->config.host.news(ike->config.host.context, NEWS_CHILD_FAILED, sa, NULL, result.cause, detail);
+        cp_answer(ike, b, sa, &message->cp);
         build_notify(b, PROTOCOL_NONE, (struct span){0}, result.notify, (struct span){0});
         return;
     }

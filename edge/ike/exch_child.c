@@ -14,6 +14,10 @@ static void child_refuse(struct ike *ike, struct ike_sa *sa, const struct child_
 {
     uint8_t group[2];
     struct span data = {0};
+    if (result->notify == NOTIFY_INVALID_SYNTAX) {
+        sa_respond_fatal(ike, sa, CREATE_CHILD_SA, result->cause);
+        return;
+    }
     if (result->notify == NOTIFY_INVALID_KE_PAYLOAD) {
         be16_store(group, result->ke_wanted);
         data = span_of(group, sizeof(group));
@@ -45,7 +49,7 @@ static bool find_rekeyed(struct ike *ike, struct ike_sa *sa, const struct messag
                  NOTIFY_CHILD_SA_NOT_FOUND, (struct span){0});
     ike_drop(ike, CAUSE_CHILD_UNKNOWN);
     if (sa_respond(ike, sa, CREATE_CHILD_SA, &b)) {
-        sa_send(ike, sa, &sa->response);
+        sa_send_response(ike, sa);
     }
     return false;
 }

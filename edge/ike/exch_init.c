@@ -8,6 +8,8 @@
 #include "edge/base/secret.h"
 #include "edge/ike/internal.h"
 
+#define NEWS_INTERVAL_NS (100 * NS_PER_MS)
+#define NEWS_BURST 50
 #define INIT_REQUIRED (PAYLOAD_BIT(PAYLOAD_SA) | PAYLOAD_BIT(PAYLOAD_KE) | PAYLOAD_BIT(PAYLOAD_NONCE))
 
 /* What is computed before anything changes. */
@@ -46,7 +48,7 @@ static bool init_admit(struct ike *ike, const struct init_work *work)
         ike_drop(ike, CAUSE_HALF_OPEN_FULL);
         return false;
     }
-    if (!cookie_is_wanted(ike)) {
+    if (!cookie_is_wanted(ike, work->input.message->ke_group)) {
         return true;
     }
     const struct notify *cookie = message_notify(work->input.message, NOTIFY_COOKIE);
@@ -68,6 +70,9 @@ static void init_news(struct ike *ike, const struct init_work *work, enum cause 
                               .local = work->input.datagram->local,
                               .remote = work->input.datagram->remote};
     ike->counters.handshakes[cause]++;
+    if (!bucket_take(&ike->news, ike->time.now, NEWS_INTERVAL_NS, NEWS_BURST, 1)) {
+        return; /* counted; a flood is not to fill the disk */
+    }
     ike->config.host.news(ike->config.host.context, NEWS_LOGIN_FAILED, &stranger, NULL, cause, detail);
 }
 
@@ -78,7 +83,7 @@ static bool init_negotiate(struct ike *ike, struct init_work *work)
     struct span none = {0};
     enum cause cause = sa_read(message->sa, offer);
     if (cause != CAUSE_NONE) {
-        refuse(ike, work, cause, NOTIFY_INVALID_SYNTAX, none);
+        ike_drop(ike, cause); /* INVALID_SYNTAX is for encrypted messages only (RFC 7296 3.10.1) */
         return false;
     }
     cause = propose_ike(&ike->policy->ike, offer, message->ke_group, &work->choice);
@@ -93,12 +98,16 @@ static bool init_negotiate(struct ike *ike, struct init_work *work)
         refuse(ike, work, CAUSE_KE_GROUP, NOTIFY_INVALID_KE_PAYLOAD, span_of(group, sizeof(group)));
         return false;
     }
+    if (message->ke.len != ke_public_bytes(message->ke_group)) {
+        ike_drop(ike, CAUSE_KE_INVALID);
+        return false;
+    }
     struct ke_private private;
     bool agreed = ke_generate(message->ke_group, &ike->config.rand, &private, &work->public) &&
                   ke_derive(&private, message->ke, &work->shared);
     secret_wipe(&private, sizeof(private));
     if (!agreed) {
-        refuse(ike, work, CAUSE_KE_INVALID, NOTIFY_INVALID_SYNTAX, none);
+        ike_drop(ike, CAUSE_KE_INVALID);
     }
     return agreed;
 }
@@ -259,7 +268,7 @@ void exch_init(struct ike *ike, const struct ike_datagram *datagram, const struc
         cause = CAUSE_PAYLOAD_MISSING;
     }
     if (cause != CAUSE_NONE) {
-        refuse(ike, &work, cause, NOTIFY_INVALID_SYNTAX, (struct span){0});
+        ike_drop(ike, cause);
         return;
     }
     if (init_admit(ike, &work) && init_negotiate(ike, &work)) {

@@ -25,7 +25,7 @@ static bool rekey_negotiate(struct ike *ike, struct ike_sa *sa, const struct mes
 {
     struct span none = {0};
     if ((message->present & PAYLOAD_BIT(PAYLOAD_KE)) == 0) {
-        rekey_refuse(ike, sa, NOTIFY_INVALID_SYNTAX, none);
+        sa_respond_fatal(ike, sa, CREATE_CHILD_SA, CAUSE_PAYLOAD_MISSING);
         return false;
     }
     if (propose_ike(&ike->policy->ike, &ike->scratch.offer, message->ke_group, &work->choice) != CAUSE_NONE ||
@@ -44,7 +44,7 @@ static bool rekey_negotiate(struct ike *ike, struct ike_sa *sa, const struct mes
                   ke_derive(&private, message->ke, &work->shared);
     secret_wipe(&private, sizeof(private));
     if (!agreed) {
-        rekey_refuse(ike, sa, NOTIFY_INVALID_SYNTAX, none);
+        sa_respond_fatal(ike, sa, CREATE_CHILD_SA, CAUSE_KE_INVALID);
     }
     return agreed;
 }

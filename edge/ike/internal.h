@@ -1,6 +1,7 @@
 /* Shared by the files of edge/ike alone. */
 #pragma once
 
+#include "edge/base/bucket.h"
 #include "edge/crypto/ke.h"
 #include "edge/crypto/sk.h"
 #include "edge/ike/engine.h"
@@ -45,8 +46,9 @@ struct ike {
     uint64_t cookie_keys[2][2]; /* of cookie_hour and the hour before */
     int64_t cookie_hour;
     uint64_t next_token;
-    ns_t answer_tokens_at; /* rate limit of unauthenticated error answers */
-    uint32_t answer_tokens;
+    struct bucket answers; /* error answers to strangers */
+    struct bucket news;    /* log lines that strangers cause */
+    struct bucket ke_work; /* key exchanges for addresses that have not shown that they receive our answers */
     bool draining;
     struct ike_time time;
     struct ike_counters counters;
@@ -69,6 +71,9 @@ void child_free(struct ike *ike, struct ike_child *child);
 struct ike_sa *sa_by_spi(struct ike *ike, uint64_t our_spi, enum cause *ret_cause);
 struct half_open *half_open_take(struct ike *ike, struct ike_sa *sa);
 void half_open_free(struct ike *ike, struct ike_sa *sa);
+/* Gives back what the handshake needed, not its place: a failed login counts as half open while it lingers.
+ */
+void half_open_forget(struct ike *ike, struct ike_sa *sa);
 uint64_t ike_hash(const struct ike *ike, struct span a, struct span b);
 void sa_link_peer(struct ike *ike, struct ike_sa *sa);
 void sa_unlink_peer(struct ike *ike, struct ike_sa *sa);
@@ -88,12 +93,14 @@ void sa_drop_children(struct ike *ike, struct ike_sa *sa, enum cause cause);
 
 /* --- protect.c: sealing and opening --- */
 uint64_t sa_next_iv(struct ike *ike, struct ike_sa *sa);
-/* Seals `inner` (first payload `first`) as one datagram or as fragments; sends it and keeps it in *ret_sent.
- */
-enum seal_send { SEAL_AND_SEND, SEAL_ONLY };
+/* Seals `inner` (first payload `first`) as one datagram or as fragments and keeps it in *ret_sent. */
 bool sa_seal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool response, uint32_t id, uint8_t first,
              struct span inner, struct sent_message *ret_sent);
-void sa_send(struct ike *ike, const struct ike_sa *sa, const struct sent_message *sent);
+void sa_send_request(struct ike *ike, const struct ike_sa *sa);
+void sa_send_response(struct ike *ike, const struct ike_sa *sa);
+/* Whether the SK payload, or this one fragment, holds; changes nothing. */
+bool sa_is_authentic(struct ike *ike, const struct ike_sa *sa, struct span datagram,
+                     const struct payloads *outer);
 void sent_free(struct ike *ike, struct sent_message *sent);
 /* Opens an SK payload or collects an SKF one. CAUSE_NONE: *ret_first and *ret_inner are the inner payloads in
  * scratch.plain; CAUSE_BUSY: a fragment was taken and more are needed. */
@@ -105,6 +112,8 @@ void reassembly_free(struct ike *ike, struct ike_sa *sa);
 void chain_start(struct ike *ike, struct builder *b);
 /* Seals what was built as the response to the SA's current request, moves the window on, caches it. */
 bool sa_respond(struct ike *ike, struct ike_sa *sa, uint8_t exchange, struct builder *b);
+/* An error that ends the IKE SA on both sides without a DELETE (RFC 7296 2.21.3). */
+void sa_respond_fatal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum cause cause);
 void sa_respond_notify(struct ike *ike, struct ike_sa *sa, uint8_t exchange, uint16_t notify,
                        struct span data);
 /* Unprotected error answer to a request outside any SA; rate limited. */
@@ -119,7 +128,8 @@ void request_delete(struct ike *ike, struct ike_sa *sa);
 void request_answered(struct ike *ike, struct ike_sa *sa, const struct ike_input *input);
 
 /* --- cookie.c --- */
-bool cookie_is_wanted(const struct ike *ike);
+/* `group`: of the KE payload, whose cost is charged to strangers. */
+bool cookie_is_wanted(struct ike *ike, uint16_t group);
 void cookie_write(struct ike *ike, const struct ike_input *input, uint8_t ret_cookie[HF_COOKIE_BYTES]);
 bool cookie_is_valid(struct ike *ike, const struct ike_input *input, struct span cookie);
 

@@ -24,6 +24,9 @@ void child_close(struct ike *ike, struct ike_child *child, enum cause cause)
             host->child_outbound(host->context, other);
         }
     }
+    if (child->rekeys != SLOT_NONE) { /* the new one goes: the old one may be rekeyed again */
+        ike->child[child->rekeys].state = CHILD_INSTALLED;
+    }
     host->child_remove(host->context, child);
     if (cause != CAUSE_NONE) {
         host->news(host->context, NEWS_CHILD_DOWN, sa, child, cause, NULL);
@@ -41,7 +44,7 @@ void sa_drop_children(struct ike *ike, struct ike_sa *sa, enum cause cause)
 static void sa_free_addresses(struct ike *ike, struct ike_sa *sa)
 {
     for (uint32_t i = 0; i < sa->num_addresses; i++) {
-        ike->config.host.address_free(ike->config.host.context, sa->pool, &sa->addresses[i]);
+        ike->config.host.address_free(ike->config.host.context, &sa->addresses[i]);
     }
     sa->num_addresses = 0;
 }
@@ -67,11 +70,12 @@ void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger)
     sa->pending = PENDING_NONE;
     sa->pending_child = sa->stale = SLOT_NONE;
     sa->unsaved = sa->record_exists = false;
+    sa->save_token = 0; /* a write that is answered later is about a session that is over */
     if (!linger) {
         sa_free(ike, sa);
         return;
     }
-    half_open_free(ike, sa);
+    half_open_forget(ike, sa);
     sa->state = SA_CLOSED;
     sa->expires = ike->time.now + LINGER_NS;
     sa->dpd_due = sa->save_due = NS_NEVER;
@@ -82,6 +86,10 @@ void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger)
 static void sa_check_idle(struct ike *ike, struct ike_sa *sa)
 {
     struct ike_host *host = &ike->config.host;
+    if (ike->policy->timers.dpd_idle == 0) {
+        sa->dpd_due = NS_NEVER;
+        return;
+    }
     ns_t idle_since = sa->last_in + ike->policy->timers.dpd_idle;
     if (ike->time.now < idle_since) {
         sa->idle_asked = false;
@@ -136,8 +144,9 @@ static void sa_timer(struct ike *ike, struct ike_sa *sa)
         }
     } else if (sa->save_due <= now) {
         /* What is being created is not to be written before it is done. */
+        bool may_save = sa->wait == WAIT_NOTHING && sa->state == SA_ESTABLISHED;
         sa->save_due = sa->wait == WAIT_NOTHING ? NS_NEVER : now + SAVE_LATER_NS;
-        if (sa->wait == WAIT_NOTHING) {
+        if (may_save) {
             sa_save(ike, sa);
         }
     } else if (sa->dpd_due <= now) {
@@ -174,18 +183,16 @@ void ike_disconnect_sa(struct ike *ike, struct ike_sa *sa, enum cause cause)
     }
 }
 
-/* At most one session per call when an id is given; for all, as many as one step's effects allow. */
-uint32_t ike_disconnect(struct ike *ike, struct ike_time time, uint64_t session_id)
+bool ike_disconnect(struct ike *ike, struct ike_time time, uint64_t session_id)
 {
     ike->time = time;
-    uint32_t ended = 0;
-    for (uint32_t slot = 0; slot < slab_capacity(&ike->sas) && ended < DISCONNECTS_PER_STEP; slot++) {
+    for (uint32_t slot = 0; slot < slab_capacity(&ike->sas); slot++) {
         struct ike_sa *sa = &ike->sa[slot];
         if (slab_is_used(&ike->sas, slot) && sa->state == SA_ESTABLISHED && sa->wait == WAIT_NOTHING &&
-            (session_id == 0 || sa->session_id == session_id)) {
+            sa->session_id == session_id) {
             ike_disconnect_sa(ike, sa, CAUSE_OPERATOR);
-            ended++;
+            return true;
         }
     }
-    return ended;
+    return false;
 }

@@ -4,6 +4,7 @@
 #include "edge/ike/internal.h"
 
 #define IV_COUNTER_BITS 48
+#define STRANGERS_RESERVE 4 /* the last quarter of the blocks is for those who have logged in */
 
 /* No key ever encrypts twice under one IV: the shard's ownership epoch stands above a counter that only this
  * owner moves. */
@@ -115,7 +116,7 @@ bool sa_seal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool response
     return true;
 }
 
-void sa_send(struct ike *ike, const struct ike_sa *sa, const struct sent_message *sent)
+static void send_to(struct ike *ike, const struct sent_message *sent, const struct ike_path *path)
 {
     hf_assert(sent->valid && sent->datagrams.len <= sizeof(ike->scratch.wire));
     blob_get(&ike->blobs, sent->datagrams, ike->scratch.wire, sizeof(ike->scratch.wire));
@@ -124,9 +125,20 @@ void sa_send(struct ike *ike, const struct ike_sa *sa, const struct sent_message
         uint16_t len = reader_u16(&r);
         struct span datagram = reader_take(&r, len);
         hf_assert(!r.failed);
-        ike->config.host.send(ike->config.host.context, &sa->local, &sa->remote, sa->natt, datagram);
+        ike->config.host.send(ike->config.host.context, &path->local, &path->remote, path->natt, datagram);
         ike->counters.datagrams_out++;
     }
+}
+
+void sa_send_request(struct ike *ike, const struct ike_sa *sa)
+{
+    struct ike_path path = {.local = sa->local, .remote = sa->remote, .natt = sa->natt};
+    send_to(ike, &sa->request.message, &path);
+}
+
+void sa_send_response(struct ike *ike, const struct ike_sa *sa)
+{
+    send_to(ike, &sa->response, &sa->reply);
 }
 
 void reassembly_free(struct ike *ike, struct ike_sa *sa)
@@ -140,6 +152,26 @@ void reassembly_free(struct ike *ike, struct ike_sa *sa)
     }
     reassembly->sa = SLOT_NONE;
     sa->reassembly = SLOT_NONE;
+}
+
+/* A free place; when there is none, the oldest gives way, a stranger's before a client's: nobody keeps others
+ * out by starting messages and never ending them. */
+static uint32_t reassembly_place(struct ike *ike)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 0; i < REASSEMBLIES_MAX; i++) {
+        const struct reassembly *candidate = &ike->reassemblies[i], *chosen = &ike->reassemblies[best];
+        if (candidate->sa == SLOT_NONE) {
+            return i;
+        }
+        bool stranger = ike->sa[candidate->sa].state == SA_HALF_OPEN;
+        bool chosen_stranger = ike->sa[chosen->sa].state == SA_HALF_OPEN;
+        if (stranger != chosen_stranger ? stranger : candidate->started < chosen->started) {
+            best = i;
+        }
+    }
+    reassembly_free(ike, &ike->sa[ike->reassemblies[best].sa]);
+    return best;
 }
 
 /* The reassembly of this very message; an unfinished one of another message is given up for it. */
@@ -157,19 +189,16 @@ static struct reassembly *reassembly_for(struct ike *ike, struct ike_sa *sa, con
         }
         reassembly_free(ike, sa);
     }
-    for (uint32_t i = 0; i < REASSEMBLIES_MAX; i++) {
-        struct reassembly *reassembly = &ike->reassemblies[i];
-        if (reassembly->sa == SLOT_NONE) {
-            memset(reassembly, 0, sizeof(*reassembly));
-            reassembly->sa = sa->slot;
-            reassembly->message_id = header->message_id;
-            reassembly->response = response;
-            reassembly->total = total;
-            sa->reassembly = i;
-            return reassembly;
-        }
-    }
-    return NULL;
+    uint32_t at = reassembly_place(ike);
+    struct reassembly *reassembly = &ike->reassemblies[at];
+    memset(reassembly, 0, sizeof(*reassembly));
+    reassembly->sa = sa->slot;
+    reassembly->started = ike->time.now;
+    reassembly->message_id = header->message_id;
+    reassembly->response = response;
+    reassembly->total = total;
+    sa->reassembly = at;
+    return reassembly;
 }
 
 static enum cause reassembly_finish(struct ike *ike, struct ike_sa *sa, struct reassembly *reassembly,
@@ -217,7 +246,9 @@ static enum cause open_fragment(struct ike *ike, struct ike_sa *sa, const struct
         return CAUSE_FRAGMENT_TOTAL;
     }
     struct span plain = span_of(ike->scratch.plain, plain_len);
-    if (!blob_put(&ike->blobs, plain, &reassembly->fragments[view.number - 1])) {
+    bool scarce = ike->blobs.free_count < ike->blobs.capacity / STRANGERS_RESERVE;
+    if ((scarce && sa->state == SA_HALF_OPEN) ||
+        !blob_put(&ike->blobs, plain, &reassembly->fragments[view.number - 1])) {
         reassembly_free(ike, sa);
         return CAUSE_FRAGMENT_NO_ROOM;
     }
@@ -247,4 +278,20 @@ enum cause sa_open(struct ike *ike, struct ike_sa *sa, const struct ike_header *
     *ret_first = outer->inner_first;
     *ret_inner = span_of(ike->scratch.plain, plain_len);
     return cause;
+}
+
+bool sa_is_authentic(struct ike *ike, const struct ike_sa *sa, struct span datagram,
+                     const struct payloads *outer)
+{
+    const struct payload *last = outer->count > 0 ? &outer->v[outer->count - 1] : NULL;
+    struct fragment_view view = {0};
+    if (last == NULL || (last->type != PAYLOAD_SK &&
+                         (last->type != PAYLOAD_SKF || fragment_read(last->body, &view) != CAUSE_NONE))) {
+        return false;
+    }
+    struct span body = last->type == PAYLOAD_SK ? last->body : view.sealed;
+    struct span aad = span_of(datagram.data, (size_t)(body.data - datagram.data));
+    struct sk_key key = sa_key(sa, false);
+    size_t plain_len;
+    return sk_open(&key, aad, body, ike->scratch.plain, &plain_len) == CAUSE_NONE;
 }

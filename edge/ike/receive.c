@@ -17,7 +17,7 @@ struct exchange_row {
 static void create_child(struct ike *ike, struct ike_sa *sa, const struct ike_input *input);
 
 static const struct exchange_row rows[] = {
-    {IKE_AUTH, SA_HALF_OPEN, BIT(IDI) | BIT(AUTH) | BIT(SA) | BIT(TSI) | BIT(TSR), exch_auth},
+    {IKE_AUTH, SA_HALF_OPEN, BIT(IDI) | BIT(SA) | BIT(TSI) | BIT(TSR), exch_auth},
     {CREATE_CHILD_SA, SA_ESTABLISHED, BIT(SA) | BIT(NONCE), create_child},
     {CREATE_CHILD_SA, SA_REKEYED, BIT(SA) | BIT(NONCE), create_child},
     {INFORMATIONAL, SA_ESTABLISHED, 0, exch_info},
@@ -34,8 +34,7 @@ static void create_child(struct ike *ike, struct ike_sa *sa, const struct ike_in
     enum cause cause = sa_read(message->sa, offer);
     bool rekeys_ike = cause == CAUSE_NONE && offer->count > 0 && offer->proposals[0].protocol == PROTOCOL_IKE;
     if (cause != CAUSE_NONE || (!rekeys_ike && (message->present & selectors) != selectors)) {
-        ike_drop(ike, cause == CAUSE_NONE ? CAUSE_PAYLOAD_MISSING : cause);
-        sa_respond_notify(ike, sa, CREATE_CHILD_SA, NOTIFY_INVALID_SYNTAX, (struct span){0});
+        sa_respond_fatal(ike, sa, CREATE_CHILD_SA, cause == CAUSE_NONE ? CAUSE_PAYLOAD_MISSING : cause);
     } else if (rekeys_ike) {
         exch_ike_rekey(ike, sa, input);
     } else {
@@ -62,16 +61,28 @@ static bool asks_again(const struct payloads *outer)
            (fragment_read(last->body, &fragment) == CAUSE_NONE && fragment.number == 1);
 }
 
-/* Message ids (RFC 7296 2.1 to 2.3). True: the request is the next one. */
-static bool request_is_next(struct ike *ike, struct ike_sa *sa, uint32_t id, const struct payloads *outer)
+/* RFC 7296 2.11: an answer goes to where its question came from. */
+static void sa_answer_to(struct ike_sa *sa, const struct ike_datagram *datagram)
 {
+    sa->reply =
+        (struct ike_path){.local = datagram->local, .remote = datagram->remote, .natt = datagram->natt};
+}
+
+/* Message ids (RFC 7296 2.1 to 2.3). True: the request is the next one. */
+static bool request_is_next(struct ike *ike, struct ike_sa *sa, const struct ike_input *input)
+{
+    const struct payloads *outer = &ike->scratch.payloads;
+    uint32_t id = input->header.message_id;
     if (sa->wait != WAIT_NOTHING || sa->state == SA_RESTORING) {
         ike_drop(ike, CAUSE_BUSY);
         return false;
     }
     if (sa->response.valid && id == sa->response.id) {
-        if (asks_again(outer)) {
-            sa_send(ike, sa, &sa->response);
+        if (!sa_is_authentic(ike, sa, input->datagram->bytes, outer)) {
+            ike_drop(ike, CAUSE_ICV);
+        } else if (asks_again(outer)) {
+            sa_answer_to(sa, input->datagram);
+            sa_send_response(ike, sa);
             ike->counters.retransmits_answered++;
         }
         return false;
@@ -110,7 +121,8 @@ static enum cause open_and_read(struct ike *ike, struct ike_sa *sa, const struct
 static void sa_follow(struct ike *ike, struct ike_sa *sa, const struct ike_datagram *datagram)
 {
     sa->last_in = ike->time.now;
-    bool may_move = sa->state == SA_HALF_OPEN || sa->behind_nat;
+    /* After a restore old requests cannot be told from new ones at first: then only ESP moves the client. */
+    bool may_move = sa->state == SA_HALF_OPEN || (sa->behind_nat && !sa->restored);
     bool moved =
         !endpoint_equal(&sa->remote, &datagram->remote) || !endpoint_equal(&sa->local, &datagram->local);
     if (!may_move || !moved) {
@@ -128,15 +140,18 @@ static void sa_follow(struct ike *ike, struct ike_sa *sa, const struct ike_datag
 static void answer_malformed(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum cause cause,
                              uint8_t critical)
 {
-    ike_drop(ike, cause);
-    if (cause == CAUSE_PAYLOAD_CRITICAL) {
-        sa_respond_notify(ike, sa, exchange, NOTIFY_UNSUPPORTED_CRITICAL_PAYLOAD, span_of(&critical, 1));
-    } else {
-        sa_respond_notify(ike, sa, exchange, NOTIFY_INVALID_SYNTAX, (struct span){0});
-    }
-    if (sa->state == SA_HALF_OPEN) {
+    bool stranger = sa->state == SA_HALF_OPEN;
+    if (stranger) {
         ike->counters.handshakes[cause]++;
         ike->config.host.news(ike->config.host.context, NEWS_LOGIN_FAILED, sa, NULL, cause, NULL);
+    }
+    if (cause != CAUSE_PAYLOAD_CRITICAL) {
+        sa_respond_fatal(ike, sa, exchange, cause);
+        return;
+    }
+    ike_drop(ike, cause);
+    sa_respond_notify(ike, sa, exchange, NOTIFY_UNSUPPORTED_CRITICAL_PAYLOAD, span_of(&critical, 1));
+    if (stranger) {
         sa_close(ike, sa, cause, true);
     }
 }
@@ -145,7 +160,7 @@ static void receive_request(struct ike *ike, struct ike_sa *sa, const struct ike
 {
     uint8_t exchange = input->header.exchange;
     uint32_t id = input->header.message_id;
-    if (!request_is_next(ike, sa, id, &ike->scratch.payloads)) {
+    if (!request_is_next(ike, sa, input)) {
         return;
     }
     const struct exchange_row *row = row_of(exchange, sa->state);
@@ -161,15 +176,15 @@ static void receive_request(struct ike *ike, struct ike_sa *sa, const struct ike
         }
         return;
     }
+    reassembly_free(ike, sa); /* of this message, or of one that is past */
     sa->peer_next_id = id;
-    sa->learn_id = false;
+    sa_answer_to(sa, input->datagram);
     sa_follow(ike, sa, input->datagram);
     const struct message *message = input->message;
     if (inner == CAUSE_NONE && message->unknown_critical != 0) {
         inner = CAUSE_PAYLOAD_CRITICAL;
     } else if (inner == CAUSE_NONE && (message->present & row->required) != row->required) {
-        inner = exchange == IKE_AUTH && (message->present & BIT(AUTH)) == 0 ? CAUSE_AUTH_METHOD
-                                                                            : CAUSE_PAYLOAD_MISSING;
+        inner = CAUSE_PAYLOAD_MISSING;
     }
     if (inner != CAUSE_NONE) {
         answer_malformed(ike, sa, exchange, inner, message->unknown_critical);
@@ -198,6 +213,14 @@ static void receive_response(struct ike *ike, struct ike_sa *sa, const struct ik
     request_answered(ike, sa, input);
 }
 
+/* RFC 7296 2.21.4: says to a client whose SA is gone that it may stop asking. */
+static void answer_unknown(struct ike *ike, const struct ike_input *input)
+{
+    if ((input->header.flags & IKE_FLAG_RESPONSE) == 0) {
+        answer_plain(ike, input->datagram, &input->header, NOTIFY_INVALID_IKE_SPI, (struct span){0});
+    }
+}
+
 static void receive_protected(struct ike *ike, const struct ike_input *input)
 {
     const struct ike_header *header = &input->header;
@@ -207,15 +230,16 @@ static void receive_protected(struct ike *ike, const struct ike_input *input)
     struct ike_sa *sa = sa_by_spi(ike, from_initiator ? header->spi_r : header->spi_i, &cause);
     if (sa == NULL) {
         ike_drop(ike, cause);
-        if (!is_response && cause != CAUSE_NOT_OURS) { /* RFC 7296 2.21.4 */
-            answer_plain(ike, input->datagram, header, NOTIFY_INVALID_IKE_SPI, (struct span){0});
+        if (cause != CAUSE_NOT_OURS) {
+            answer_unknown(ike, input);
         }
         return;
     }
     struct span bytes = input->datagram->bytes;
     struct span chain = span_of(bytes.data + IKE_HEADER_BYTES, bytes.len - IKE_HEADER_BYTES);
     if (sa->spi_i != header->spi_i || sa->spi_r != header->spi_r) {
-        cause = CAUSE_SPI_MISMATCH;
+        cause = CAUSE_SPI_MISMATCH; /* its SA is gone and the slot another's */
+        answer_unknown(ike, input);
     } else if (from_initiator == sa->we_are_initiator) {
         cause = CAUSE_FLAGS;
     } else {

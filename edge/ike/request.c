@@ -24,7 +24,7 @@ bool request_send(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool is_
     sa->request.is_delete = is_delete;
     sa->request.tries = 1;
     sa->request.next_try = ike->time.now + ike->policy->timers.retransmit;
-    sa_send(ike, sa, &sa->request.message);
+    sa_send_request(ike, sa);
     return true;
 }
 
@@ -57,7 +57,7 @@ void request_retry(struct ike *ike, struct ike_sa *sa)
         }
         return;
     }
-    sa_send(ike, sa, &sa->request.message);
+    sa_send_request(ike, sa);
     ike->counters.retransmits_sent++;
     uint32_t doublings = HF_MIN(sa->request.tries, 16U);
     sa->request.next_try = ike->time.now + (timers->retransmit << doublings);

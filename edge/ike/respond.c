@@ -31,29 +31,32 @@ void sa_respond_notify(struct ike *ike, struct ike_sa *sa, uint8_t exchange, uin
     chain_start(ike, &b);
     build_notify(&b, PROTOCOL_NONE, (struct span){0}, notify, data);
     if (sa_respond(ike, sa, exchange, &b)) {
-        sa_send(ike, sa, &sa->response);
+        sa_send_response(ike, sa);
     }
 }
 
-static bool answer_allowed(struct ike *ike)
+void sa_respond_fatal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum cause cause)
 {
-    uint64_t refill = (ike->time.now - ike->answer_tokens_at) / ANSWER_INTERVAL_NS;
-    if (refill > 0) {
-        ike->answer_tokens = (uint32_t)HF_MIN((uint64_t)ike->answer_tokens + refill, (uint64_t)ANSWER_BURST);
-        ike->answer_tokens_at = ike->time.now;
+    ike_drop(ike, cause);
+    sa_respond_notify(ike, sa, exchange, NOTIFY_INVALID_SYNTAX, (struct span){0});
+    sa_close(ike, sa, cause, true);
+}
+
+/* A cookie or the right group is no bigger than the question and what an honest client waits for. */
+static bool answer_allowed(struct ike *ike, uint16_t notify)
+{
+    if (notify == NOTIFY_COOKIE || notify == NOTIFY_INVALID_KE_PAYLOAD ||
+        bucket_take(&ike->answers, ike->time.now, ANSWER_INTERVAL_NS, ANSWER_BURST, 1)) {
+        return true;
     }
-    if (ike->answer_tokens == 0) {
-        ike_drop(ike, CAUSE_RATE);
-        return false;
-    }
-    ike->answer_tokens--;
-    return true;
+    ike_drop(ike, CAUSE_RATE);
+    return false;
 }
 
 void answer_plain(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header,
                   uint16_t notify, struct span data)
 {
-    if (notify != NOTIFY_COOKIE && !answer_allowed(ike)) {
+    if (!answer_allowed(ike, notify)) {
         return;
     }
     struct ike_header answer = {

@@ -1,6 +1,8 @@
 /* Sessions read back from the store, and news from the data plane about children. */
 #include "edge/ike/internal.h"
 
+#define SAVE_MOVED_NS (30 * NS_PER_S) /* a NAT that rebinds often must not wear out the store */
+
 struct ike_sa *ike_restore_place(struct ike *ike, uint64_t our_spi)
 {
     struct hf_spi spi;
@@ -112,10 +114,13 @@ void ike_plane_sequence(struct ike *ike, struct ike_time time, uint32_t slot, ui
     }
     struct ike_sa *sa = &ike->sa[child->sa];
     child->sequence_limit = HF_MAX(child->sequence_limit, sequence_out + SEQUENCE_STEP);
+    child->sequence_token = ((ike->next_token + 1) & INT32_MAX) << 32;
     if (sa->state == SA_ESTABLISHED && sa->wait == WAIT_NOTHING) {
         sa_save(ike, sa);
+    } else {
+        sa->save_due = time.now; /* as soon as what is under way is done */
     }
-    ike->config.host.child_sequence(ike->config.host.context, child);
+    sa_schedule(ike, sa);
 }
 
 void ike_plane_moved(struct ike *ike, struct ike_time time, uint32_t slot, const struct endpoint *remote)
@@ -127,6 +132,8 @@ void ike_plane_moved(struct ike *ike, struct ike_time time, uint32_t slot, const
     }
     struct ike_sa *sa = &ike->sa[child->sa];
     sa->remote = *remote;
+    sa->save_due = HF_MIN(sa->save_due, time.now + SAVE_MOVED_NS);
+    sa_schedule(ike, sa);
     for (uint32_t i = 0; i < sa->num_children; i++) {
         ike->config.host.child_endpoint(ike->config.host.context, sa, &ike->child[sa->children[i]]);
     }

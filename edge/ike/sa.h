@@ -44,6 +44,11 @@ struct sent_message {
     bool valid;
 };
 
+struct ike_path {
+    struct endpoint local, remote;
+    bool natt;
+};
+
 struct sa_request { /* our own request that waits for its response; at most one (window 1) */
     struct sent_message message;
     uint8_t exchange;
@@ -77,7 +82,8 @@ struct ike_sa {
     uint32_t our_next_id;
     struct sent_message response; /* to peer_next_id - 1 */
     struct sa_request request;
-    struct endpoint local, remote;
+    struct endpoint local, remote; /* where the client is: our requests, and its children */
+    struct ike_path reply;         /* where the request that is answered came from (RFC 7296 2.11) */
     uint64_t wait_token, save_token;
     uint32_t pending_child; /* child that the wait is about, SLOT_NONE */
     uint32_t pending_sa;    /* the other IKE SA of a rekey, SLOT_NONE */
@@ -115,7 +121,8 @@ struct ike_child {
     struct ts_range ts_local[SELECTORS_PER_CHILD_MAX], ts_remote[SELECTORS_PER_CHILD_MAX];
     uint32_t num_ts_local, num_ts_remote;
     uint64_t sequence_out;   /* where the plane started */
-    uint64_t sequence_limit; /* reserved in the store */
+    uint64_t sequence_limit; /* to be reserved in the store */
+    uint64_t sequence_token; /* writes with a later token reserve it; 0: it is reserved */
     uint64_t sequence_in;
     uint64_t install_token;
     uint32_t rekeys; /* slot of the child that this one replaces, SLOT_NONE */
@@ -125,6 +132,7 @@ struct ike_child {
 /* What only a handshake needs. */
 struct half_open {
     uint32_t sa; /* SLOT_NONE: free */
+    bool over;   /* the handshake failed; its place is held while the SA lingers */
     uint8_t nonce_i[IKE_NONCE_BYTES_MAX];
     uint16_t nonce_i_len;
     uint8_t nonce_r[IKE_NONCE_BYTES];
@@ -135,6 +143,7 @@ struct half_open {
 
 struct reassembly { /* RFC 7383 2.6; fragments are opened one by one, so only the peer's own ever get here */
     uint32_t sa;    /* SLOT_NONE: free */
+    ns_t started;
     uint32_t message_id;
     bool response;
     uint8_t inner_first;

@@ -12,7 +12,7 @@ uint64_t ike_hash(const struct ike *ike, struct span a, struct span b)
 
 uint64_t sa_token(struct ike *ike, const struct ike_sa *sa)
 {
-    return ++ike->next_token << 32 | sa->slot;
+    return (++ike->next_token & INT32_MAX) << 32 | sa->slot; /* the top bit is the host's */
 }
 
 /* The SPI of a slot: its shard, its place in the shard, and how often the slot was used before. */
@@ -153,16 +153,24 @@ struct half_open *half_open_take(struct ike *ike, struct ike_sa *sa)
     return half_open;
 }
 
+void half_open_forget(struct ike *ike, struct ike_sa *sa)
+{
+    struct half_open *half_open = sa->half_open == SLOT_NONE ? NULL : &ike->half_open[sa->half_open];
+    if (half_open != NULL && !half_open->over) {
+        half_open->over = true;
+        blob_free(&ike->blobs, &half_open->request);
+        blob_free(&ike->blobs, &half_open->response);
+        map_remove(&ike->init_digests, half_open->digest);
+    }
+}
+
 void half_open_free(struct ike *ike, struct ike_sa *sa)
 {
     if (sa->half_open == SLOT_NONE) {
         return;
     }
-    struct half_open *half_open = &ike->half_open[sa->half_open];
-    blob_free(&ike->blobs, &half_open->request);
-    blob_free(&ike->blobs, &half_open->response);
-    map_remove(&ike->init_digests, half_open->digest);
-    half_open->sa = SLOT_NONE;
+    half_open_forget(ike, sa);
+    ike->half_open[sa->half_open].sa = SLOT_NONE;
     sa->half_open = SLOT_NONE;
     ike->half_open_free++;
     ike->counters.half_open--;

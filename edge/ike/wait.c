@@ -89,8 +89,10 @@ static void session_begin(struct ike *ike, struct ike_sa *sa)
 {
     const struct policy_timers *timers = &ike->policy->timers;
     sa->state = SA_ESTABLISHED;
-    sa->expires = ike->time.now + timers->ike_lifetime;
-    sa->dpd_due = timers->dpd_idle == 0 ? NS_NEVER : ike->time.now + timers->dpd_idle;
+    /* Spread: a thousand sessions that a restart brings back together do not ask or end together. */
+    ns_t spread = rand_u64(&ike->config.rand) % (timers->dpd_idle / 4 + 1);
+    sa->expires = ike->time.now + timers->ike_lifetime + spread;
+    sa->dpd_due = timers->dpd_idle == 0 ? NS_NEVER : ike->time.now + timers->dpd_idle + spread;
     sa->last_in = ike->time.now;
 }
 
@@ -117,7 +119,7 @@ static void finish_auth(struct ike *ike, struct ike_sa *sa)
     sa->established = ike->time.now;
     ike->counters.sessions++;
     ike->counters.handshakes_ok++;
-    sa_send(ike, sa, &sa->response);
+    sa_send_response(ike, sa);
     host_of(ike)->news(host_of(ike)->context, NEWS_SESSION_UP, sa, NULL, CAUSE_NONE, NULL);
     if (sa->initial_contact) {
         close_older_sessions(ike, sa);
@@ -130,7 +132,7 @@ static void finish_child(struct ike *ike, struct ike_sa *sa, struct ike_child *c
         ike->child[child->rekeys].state = CHILD_REPLACED;
         ike->counters.child_rekeys++;
     }
-    sa_send(ike, sa, &sa->response);
+    sa_send_response(ike, sa);
     host_of(ike)->news(host_of(ike)->context, NEWS_CHILD_UP, sa, child, CAUSE_NONE, NULL);
 }
 
@@ -141,6 +143,12 @@ static void finish_ike_rekey(struct ike *ike, struct ike_sa *old)
     old->pending_sa = SLOT_NONE;
     sa_unlink_peer(ike, old);
     old->connection[0] = '\0';
+    /* As they are now: children may have gone while the record was written, and the client may have moved. */
+    new->num_children = old->num_children;
+    memcpy(new->children, old->children, sizeof(new->children));
+    new->local = old->local;
+    new->remote = old->remote;
+    new->natt = old->natt;
     for (uint32_t i = 0; i < new->num_children; i++) {
         ike->child[new->children[i]].sa = new->slot;
     }
@@ -154,7 +162,7 @@ static void finish_ike_rekey(struct ike *ike, struct ike_sa *old)
     old->dpd_due = old->save_due = NS_NEVER;
     old->expires = ike->time.now + REKEYED_LINGER_NS;
     ike->counters.ike_rekeys++;
-    sa_send(ike, old, &old->response);
+    sa_send_response(ike, old);
     host_of(ike)->news(host_of(ike)->context, NEWS_IKE_REKEYED, new, NULL, CAUSE_NONE, NULL);
     sa_schedule(ike, new);
 }
@@ -187,7 +195,7 @@ static void wait_finish(struct ike *ike, struct ike_sa *sa)
         finish_ike_rekey(ike, sa);
         break;
     case PENDING_DELETE:
-        sa_send(ike, sa, &sa->response);
+        sa_send_response(ike, sa);
         break;
     case PENDING_RESTORE:
         finish_restore(ike, sa);
@@ -264,9 +272,23 @@ void sa_save(struct ike *ike, struct ike_sa *sa)
     put(ike, sa, sa->save_token);
 }
 
-static void sa_saved(struct ike *ike, struct ike_sa *sa, bool ok)
+/* The plane may use the numbers that this write reserved. When the write failed it may, too: traffic is worth
+ * more than the sure way on after a crash that may not come. */
+static void sequences_grant(struct ike *ike, struct ike_sa *sa, uint64_t token)
+{
+    for (uint32_t i = 0; i < sa->num_children; i++) {
+        struct ike_child *child = &ike->child[sa->children[i]];
+        if (child->sequence_token != 0 && token >= child->sequence_token) {
+            child->sequence_token = 0;
+            host_of(ike)->child_sequence(host_of(ike)->context, child);
+        }
+    }
+}
+
+static void sa_saved(struct ike *ike, struct ike_sa *sa, uint64_t token, bool ok)
 {
     struct ike_host *host = host_of(ike);
+    sequences_grant(ike, sa, token);
     if (ok) {
         sa->stale = SLOT_NONE;
         sa->save_due = NS_NEVER;
@@ -293,7 +315,7 @@ static void wait_refused(struct ike *ike, struct ike_sa *sa)
     bool session = sa->pending != PENDING_AUTH;
     wait_failed(ike, sa, CAUSE_STORE);
     if (session) {
-        sa_saved(ike, sa, false);
+        sa_saved(ike, sa, sa->wait_token, false);
         sa_schedule(ike, sa);
     } else {
         ike->counters.store_failures++;
@@ -325,7 +347,7 @@ void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum 
         return;
     }
     struct ike_sa *subject = waits ? wait_subject(ike, sa) : sa;
-    sa_saved(ike, subject, ok);
+    sa_saved(ike, subject, token, ok);
     if (waits) {
         wait_finish(ike, sa);
     }

@@ -124,7 +124,7 @@ static void nonce_256(struct initiator_config *config)
 
 static const struct refusal refusals[] = {
     {"a good client", nothing, INITIATOR_UP, 0, CAUSE_NONE, CAUSE_NONE},
-    {"no IDr: the first identity serves", no_gateway, INITIATOR_UP, 0, CAUSE_NONE, CAUSE_NONE},
+    {"no IDr: the identity of a fitting connection", no_gateway, INITIATOR_UP, 0, CAUSE_NONE, CAUSE_NONE},
     {"nonce of 16", nonce_16, INITIATOR_UP, 0, CAUSE_NONE, CAUSE_NONE},
     {"nonce of 256", nonce_256, INITIATOR_UP, 0, CAUSE_NONE, CAUSE_NONE},
     {"wrong key", wrong_psk, INITIATOR_FAILED, NOTIFY_AUTHENTICATION_FAILED, CAUSE_PSK_WRONG, CAUSE_NONE},
@@ -134,23 +134,19 @@ static const struct refusal refusals[] = {
      CAUSE_NONE},
     {"another gateway's name", other_gateway, INITIATOR_FAILED, NOTIFY_AUTHENTICATION_FAILED,
      CAUSE_NO_IDENTITY, CAUSE_NONE},
-    {"an EAP client", like_eap, INITIATOR_FAILED, NOTIFY_INVALID_SYNTAX, CAUSE_AUTH_METHOD,
-     CAUSE_AUTH_METHOD},
+    {"an EAP client", like_eap, INITIATOR_FAILED, NOTIFY_AUTHENTICATION_FAILED, CAUSE_AUTH_METHOD,
+     CAUSE_NONE},
     {"an unknown critical payload", critical, INITIATOR_FAILED, NOTIFY_UNSUPPORTED_CRITICAL_PAYLOAD,
      CAUSE_PAYLOAD_CRITICAL, CAUSE_PAYLOAD_CRITICAL},
     {"no common suite", no_suite, INITIATOR_FAILED, NOTIFY_NO_PROPOSAL_CHOSEN, CAUSE_NO_PROPOSAL,
      CAUSE_NO_PROPOSAL},
-    {"X25519 value of zeros", ke_zero, INITIATOR_FAILED, NOTIFY_INVALID_SYNTAX, CAUSE_NONE, CAUSE_KE_INVALID},
-    {"X25519 value of 31 bytes", ke_short, INITIATOR_FAILED, NOTIFY_INVALID_SYNTAX, CAUSE_NONE,
-     CAUSE_KE_INVALID},
-    {"X25519 value of 33 bytes", ke_long, INITIATOR_FAILED, NOTIFY_INVALID_SYNTAX, CAUSE_NONE,
-     CAUSE_KE_INVALID},
-    {"P-256 value off the curve", ke_off_curve, INITIATOR_FAILED, NOTIFY_INVALID_SYNTAX, CAUSE_NONE,
-     CAUSE_KE_INVALID},
-    {"P-256 value 0, 0", ke_infinity, INITIATOR_FAILED, NOTIFY_INVALID_SYNTAX, CAUSE_NONE, CAUSE_KE_INVALID},
-    {"P-256 value with its form byte", ke_with_form_byte, INITIATOR_FAILED, NOTIFY_INVALID_SYNTAX, CAUSE_NONE,
-     CAUSE_KE_INVALID},
-    {"nonce of 15", nonce_15, INITIATOR_FAILED, NOTIFY_INVALID_SYNTAX, CAUSE_NONE, CAUSE_NONCE_SIZE},
+    {"X25519 value of zeros", ke_zero, INITIATOR_INIT, 0, CAUSE_NONE, CAUSE_KE_INVALID},
+    {"X25519 value of 31 bytes", ke_short, INITIATOR_INIT, 0, CAUSE_NONE, CAUSE_KE_INVALID},
+    {"X25519 value of 33 bytes", ke_long, INITIATOR_INIT, 0, CAUSE_NONE, CAUSE_KE_INVALID},
+    {"P-256 value off the curve", ke_off_curve, INITIATOR_INIT, 0, CAUSE_NONE, CAUSE_KE_INVALID},
+    {"P-256 value 0, 0", ke_infinity, INITIATOR_INIT, 0, CAUSE_NONE, CAUSE_KE_INVALID},
+    {"P-256 value with its form byte", ke_with_form_byte, INITIATOR_INIT, 0, CAUSE_NONE, CAUSE_KE_INVALID},
+    {"nonce of 15", nonce_15, INITIATOR_INIT, 0, CAUSE_NONE, CAUSE_NONCE_SIZE},
 };
 
 Test(refusals, each_has_its_notify_and_its_counter)
@@ -170,7 +166,10 @@ Test(refusals, each_has_its_notify_and_its_counter)
                          world->last_login_cause);
         }
         if (row->drop != CAUSE_NONE) {
-            cr_expect_eq(live_drops(world, row->drop), 1, "%s: drops", row->what);
+            cr_expect_geq(live_drops(world, row->drop), 1, "%s: drops", row->what); /* and each repetition */
+        }
+        if (client->state != INITIATOR_UP) {
+            initiator_vanish(client);
         }
         world_run(world, 60 * NS_PER_S);
         cr_expect_eq(core_counters(world->core)->half_open, 0, "%s", row->what);
