@@ -41,12 +41,16 @@ static struct totals totals_of(const struct world *world)
     uint32_t cursor = 0;
     while (core_session_next(world->core, world->now, &cursor, &view)) {
         totals.established += view.established ? 1 : 0;
-        totals.half_open += view.established ? 0 : 1;
         totals.unsaved += view.unsaved ? 1 : 0;
         totals.children += view.num_children;
         for (uint32_t i = 0; i < view.num_addresses; i++) {
             *(ip_is_v4(&view.addresses[i]) ? &totals.v4 : &totals.v6) += 1;
         }
+    }
+    /* A handshake that was refused keeps its place for a while, though it is nobody's session any more. */
+    for (uint32_t slot = 0; slot < ike_capacity(world->core->ike); slot++) {
+        const struct ike_sa *sa = ike_sa_at(world->core->ike, slot);
+        totals.half_open += sa != NULL && sa->half_open != SLOT_NONE ? 1 : 0;
     }
     return totals;
 }

@@ -190,6 +190,9 @@ static void answered(struct initiator *client, struct initiator_sa *sa)
     default:
         break;
     }
+    if (client->notify == NOTIFY_INVALID_SYNTAX && client->state == INITIATOR_UP) {
+        client_close(client, INITIATOR_REFUSED); /* RFC 7296 2.21.3: for both sides, without a DELETE */
+    }
     if (client->after_delete != 0 && client->state == INITIATOR_UP) {
         uint32_t spi = client->after_delete;
         client->after_delete = 0;

@@ -336,7 +336,12 @@ void world_inject(struct world *world, const struct endpoint *from, bool natt, s
 
 void world_disconnect(struct world *world, uint64_t session_id)
 {
+    struct session_view view = {.session_id = session_id};
+    uint32_t cursor = 0;
+    if (session_id == 0 && !core_session_next(world->core, world->now, &cursor, &view)) {
+        return;
+    }
     struct event event = {.type = EVENT_COMMAND,
-                          .command = {.type = COMMAND_DISCONNECT, .session_id = session_id}};
+                          .command = {.type = COMMAND_DISCONNECT, .session_id = view.session_id}};
     world_event(world, &event);
 }
