@@ -117,13 +117,33 @@ bool config_parse(const char *file, struct span text, struct config **ret_config
     return config_read(file, text, -1, ret_config, ret_errors);
 }
 
+/* Absolute, so that paths in the file do not depend on where the daemon stands; a link to a file is not
+ * followed: what is beside the link counts. */
+static bool path_absolute(const char *path, char ret_path[PATH_MAX])
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == NULL ? 0 : (size_t)(slash - path) + 1;
+
+    if (len >= sizeof(folder)) {
+        return false;
+    }
+    memcpy(folder, path, len);
+    folder[len] = '\0';
+    if (realpath(len == 0 ? "." : folder, ret_path) == NULL) {
+        return false;
+    }
+    size_t used = strlen(ret_path);
+    int more = snprintf(ret_path + used, PATH_MAX - used, "%s%s", used > 1 ? "/" : "", path + len);
+    return more >= 0 && (size_t)more < PATH_MAX - used;
+}
+
 bool config_load(const char *path, struct config **ret_config, struct config_errors *ret_errors)
 {
     struct file file;
     char absolute[PATH_MAX];
-    unsigned mode = 0;
-    const char *error = realpath(path, absolute) == NULL ? file_look(path, &mode)
-                                                         : file_read(absolute, CONFIG_BYTES_MAX, &file);
+    const char *error =
+        path_absolute(path, absolute) ? file_read(absolute, CONFIG_BYTES_MAX, &file) : "no such file";
 
     findings_init(ret_errors, path);
     if (error != NULL) {

@@ -196,3 +196,32 @@ Test(config, files_are_looked_at)
     cr_assert(!config_load(folder.path, &config, errors));
     cr_assert_not_null(strstr(findings_of(errors), ": is a directory"));
 }
+
+static const char little_config[] =
+    "listen: {addresses: [192.0.2.1]}\n"
+    "store: {path: store}\n"
+    "identities: [{id: a.example}]\n"
+    "connections: [{name: c, auth: psk, secrets: [{id: \"*\", secret: s3cret}]}]\n";
+
+/* Paths are relative to the folder the file is named in, also when it is a link to elsewhere. */
+Test(config, paths_are_relative_to_the_file)
+{
+    struct folder folder = folder_new(), elsewhere = folder_new();
+    struct config_errors *errors = errors_new();
+    struct config *config;
+    char wanted[200], real[4096];
+
+    folder_write(&elsewhere, "real.yaml", little_config, 0600);
+    cr_assert_eq(symlink(folder_path(&elsewhere, "real.yaml"), folder_path(&folder, "c.yaml")), 0);
+    cr_assert_eq(chdir(folder.path), 0);
+    cr_assert_not_null(realpath(folder.path, real));
+    (void)snprintf(wanted, sizeof(wanted), "%.150s/store", real);
+    const char *const names[] = {"c.yaml", "./c.yaml", folder_path(&folder, "c.yaml")};
+    for (size_t i = 0; i < HF_COUNT(names); i++) {
+        cr_assert(config_load(names[i], &config, errors), "%s", findings_of(errors));
+        cr_assert_str_eq(config->store.path, wanted);
+        cr_assert_str_eq(errors->file, names[i]);
+        config_free(config);
+    }
+    cr_assert_eq(chdir("/"), 0);
+}
