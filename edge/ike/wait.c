@@ -262,7 +262,8 @@ void ike_plane_done(struct ike *ike, struct ike_time time, uint64_t token, uint3
             wait_failed(ike, sa, CAUSE_PLANE);
         }
     } else if (!ok) {
-        child_close(ike, &ike->child[child], CAUSE_PLANE); /* of a restored session */
+        /* Of a restored session. Half a session is worse than none: the client is told, and dials again. */
+        ike_disconnect_sa(ike, sa, CAUSE_PLANE);
     }
 }
 
