@@ -1,4 +1,4 @@
-# What `cmake --install` puts where: programs, and what dist/ holds for them.
+# What `cmake --install` puts where.
 
 if(TARGET holdfastd)
     install(TARGETS holdfastd DESTINATION ${CMAKE_INSTALL_SBINDIR})
@@ -9,7 +9,11 @@ endif()
 
 file(GLOB units CONFIGURE_DEPENDS image/units/*.service)
 install(FILES ${units} DESTINATION lib/systemd/system)
-file(GLOB completions CONFIGURE_DEPENDS dist/completion/*)
-install(FILES ${completions} DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
-file(GLOB examples CONFIGURE_DEPENDS dist/*.yaml)
-install(FILES ${examples} DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+if(TARGET holdfast)
+    # Written by the program itself, from the tables that it dispatches by.
+    install(CODE "execute_process(COMMAND $<TARGET_FILE:holdfast> completion bash
+        OUTPUT_FILE \"${CMAKE_CURRENT_BINARY_DIR}/holdfast.bash\" COMMAND_ERROR_IS_FATAL ANY)")
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/holdfast.bash
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME holdfast)
+endif()
+install(FILES docs/holdfast.example.yaml DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)

@@ -41,7 +41,6 @@
     X(EAP_SYNTAX, "eap_syntax", "malformed EAP payload")                                                   \
     X(FRAGMENT_NUMBER, "fragment_number", "fragment number out of bounds")                                 \
     X(FRAGMENT_TOTAL, "fragment_total", "fragment total changed or too many bytes")                        \
-    X(FRAGMENT_EARLY, "fragment_early", "fragment before keys exist")                                      \
     X(FRAGMENT_NO_ROOM, "fragment_no_room", "no room to reassemble")                                       \
     /* exchange rules */                                                                                   \
     X(MESSAGE_ID, "message_id", "message id outside the window")                                           \

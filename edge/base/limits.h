@@ -2,6 +2,8 @@
  * cause.h. */
 #pragma once
 
+#include <stdint.h>
+
 enum {
     /* IKE messages. 16 KiB after reassembly holds a chain of five RSA-4096 certificates; 32 fragments is
      * what Windows sends. */
@@ -41,5 +43,9 @@ enum {
 
     EFFECTS_MAX = 64,         /* one core_step */
     EFFECT_BYTES_MAX = 98304, /* what one step's effects carry: a fragmented message, its copy, a record */
-    RECORD_BYTES_MAX = 12288,  /* a session's record, sealed */
+    RECORD_BYTES_MAX = 12288, /* a session's record, sealed */
 };
+
+/* Outbound ESP sequence numbers are reserved in the store in steps of this many, so that a restarted daemon
+ * continues above every number it may have used without writing per packet. */
+#define ESP_SEQUENCE_STEP (UINT64_C(1) << 20)

@@ -100,15 +100,18 @@ static void step_store_done(struct core *core, const struct store_done *done)
 
 static void step_plane_done(struct core *core, const struct plane_done *done)
 {
+    const struct plane_counters *counters = &done->counters;
+    struct ike_traffic traffic = {.bytes_in = counters->bytes_in,
+                                  .bytes_out = counters->bytes_out,
+                                  .sequence_in = counters->sequence_in,
+                                  .sequence_out = counters->sequence_out,
+                                  .last_in = counters->last_in};
     if (done->type == PLANE_INSTALL) {
         ike_plane_done(core->ike, core->time, done->token, done->child, done->cause == CAUSE_NONE);
     } else if (done->type == PLANE_READ) {
-        struct ike_traffic traffic = {.bytes_in = done->counters.bytes_in,
-                                      .bytes_out = done->counters.bytes_out,
-                                      .sequence_in = done->counters.sequence_in,
-                                      .sequence_out = done->counters.sequence_out,
-                                      .last_in = done->counters.last_in};
         ike_plane_counters(core->ike, core->time, done->child, &traffic);
+    } else if (done->type == PLANE_REMOVE) {
+        ike_plane_removed(core->ike, core->time, done->token, &traffic);
     }
 }
 

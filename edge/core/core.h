@@ -92,6 +92,8 @@ struct audit {
     uint32_t count;     /* AUDIT_READY: sessions restored */
     uint32_t esp_spi_in, esp_spi_out;
     struct ike_suite suite; /* zero when unknown */
+    /* AUDIT_SESSION_DOWN: of children that went before. Those that go with the session are removed in the
+     * same step, before this record: their counters are the host's to add, which learns them only then. */
     uint64_t bytes_in, bytes_out;
     ns_t duration; /* AUDIT_SESSION_DOWN */
 };

@@ -91,9 +91,9 @@ static void host_child_endpoint(void *context, const struct ike_sa *sa, const st
     op->remote = sa->remote;
 }
 
-static void host_child_remove(void *context, const struct ike_child *child)
+static void host_child_remove(void *context, const struct ike_child *child, uint64_t token)
 {
-    plane_effect(context, PLANE_REMOVE, child->slot, 0);
+    plane_effect(context, PLANE_REMOVE, child->slot, token);
 }
 
 static void host_child_read(void *context, const struct ike_child *child, uint64_t token)

@@ -75,7 +75,3 @@ struct plane_event {
     uint64_t sequence_out;
     struct endpoint remote; /* PLANE_EVENT_MOVED */
 };
-
-/* Outbound sequence numbers are reserved in the store in steps of this many, so that a restarted daemon
- * continues above every number it may have used without writing per packet. */
-#define PLANE_SEQUENCE_STEP (UINT64_C(1) << 20)

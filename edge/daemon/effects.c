@@ -13,6 +13,10 @@ static void carry_out_plane(struct worker *w, const struct plane_op *op)
 {
     struct event event = {.type = EVENT_PLANE_DONE};
     plane_user_op(w->plane, w->now, op, &event.plane_done);
+    if (op->type == PLANE_REMOVE) {
+        w->removed_in += event.plane_done.counters.bytes_in;
+        w->removed_out += event.plane_done.counters.bytes_out;
+    }
     later_add(w, &event);
 }
 
@@ -36,7 +40,13 @@ static void carry_out_store(struct worker *w, const struct store_op *op)
 
 static void carry_out_audit(struct worker *w, const struct audit *audit)
 {
-    log_audit(w->shared->log, w->wall_ns, w->config.number, audit);
+    struct audit line = *audit;
+    if (audit->type == AUDIT_SESSION_DOWN) { /* with what its last children transferred (core.h) */
+        line.bytes_in += w->removed_in;
+        line.bytes_out += w->removed_out;
+        w->removed_in = w->removed_out = 0;
+    }
+    log_audit(w->shared->log, w->wall_ns, w->config.number, &line);
     if (audit->type == AUDIT_READY) {
         atomic_store(&w->is_ready, true);
         mesh_notify(&w->port, w->shared->mesh.num_threads - 1);
@@ -71,6 +81,7 @@ static void step_once(struct worker *w, struct event *event)
     event->now = w->now;
     event->now_unix_s = w->wall_ns / (int64_t)NS_PER_S;
     core_step(w->core, event, &w->effects);
+    w->removed_in = w->removed_out = 0;
     for (uint32_t i = 0; i < w->effects.count; i++) {
         carry_out(w, &w->effects.v[i]);
     }

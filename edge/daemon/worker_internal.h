@@ -34,6 +34,7 @@ struct worker {
     struct effects effects;
     struct event later[WORKER_LATER_MAX];
     uint32_t later_first, later_count;
+    uint64_t removed_in, removed_out; /* by children that this step removed */
     uint32_t store_under_way;
     bool is_stopping;
     ns_t stop_at;

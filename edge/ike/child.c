@@ -132,7 +132,7 @@ struct ike_child *child_create(struct ike *ike, struct ike_sa *sa, const struct 
     }
     child->suite = ret_result->choice.esp;
     child->spi_out = be32_load(ret_result->choice.spi.data);
-    child->sequence_limit = SEQUENCE_STEP;
+    child->sequence_limit = ESP_SEQUENCE_STEP;
     child->outbound = request->rekeys == NULL;
     child->rekeys = request->rekeys == NULL ? SLOT_NONE : request->rekeys->slot;
     if (!child_narrow(ike, sa, request, child, ret_result) ||

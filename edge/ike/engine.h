@@ -48,7 +48,7 @@ struct ike_host {
                           uint64_t token);
     void (*child_outbound)(void *context, const struct ike_child *child);
     void (*child_endpoint)(void *context, const struct ike_sa *sa, const struct ike_child *child);
-    void (*child_remove)(void *context, const struct ike_child *child);
+    void (*child_remove)(void *context, const struct ike_child *child, uint64_t token);
     void (*child_read)(void *context, const struct ike_child *child, uint64_t token);
     void (*child_sequence)(void *context, const struct ike_child *child);
     /* Writes the session's record; answers through ike_store_done(). `replaces`: slot of the IKE SA it
@@ -103,13 +103,16 @@ void ike_receive(struct ike *ike, struct ike_time time, const struct ike_datagra
 void ike_timer(struct ike *ike, struct ike_time time);
 ns_t ike_deadline(const struct ike *ike);
 void ike_plane_done(struct ike *ike, struct ike_time time, uint64_t token, uint32_t child, bool ok);
-/* Answer of child_read(), and the last counters of a removed child. */
+/* Answer of child_read(). */
 struct ike_traffic {
     uint64_t bytes_in, bytes_out, sequence_in, sequence_out;
     ns_t last_in;
 };
 void ike_plane_counters(struct ike *ike, struct ike_time time, uint32_t child,
                         const struct ike_traffic *traffic);
+/* The last counters of a removed child: what it transferred is its session's. */
+void ike_plane_removed(struct ike *ike, struct ike_time time, uint64_t token,
+                       const struct ike_traffic *traffic);
 /* The plane used half of the reserved sequence numbers: reserve more. */
 void ike_plane_sequence(struct ike *ike, struct ike_time time, uint32_t child, uint64_t sequence_out);
 /* An authentic packet came from another address. */

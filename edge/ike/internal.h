@@ -8,8 +8,7 @@
 #include "edge/wire/message.h"
 
 #define REASSEMBLIES_MAX 256
-#define SEQUENCE_STEP (UINT64_C(1) << 20) /* outbound ESP numbers reserved in the store at a time */
-#define DISCONNECTS_PER_STEP 4            /* each costs up to a dozen effects */
+#define DISCONNECTS_PER_STEP 4 /* each costs up to a dozen effects */
 #define SHARD_ABSENT UINT16_MAX
 
 /* Room for one message on its way in and one on its way out, and for parsed views: one exchange is worked on
@@ -80,12 +79,16 @@ void sa_unlink_peer(struct ike *ike, struct ike_sa *sa);
 uint32_t sa_first_of_peer(const struct ike *ike, const struct identity *id, const char *connection);
 struct ike_child *sa_child_by_spi_out(struct ike *ike, const struct ike_sa *sa, uint32_t spi_out);
 uint64_t sa_token(struct ike *ike, const struct ike_sa *sa);
+/* Goes with the removal of a child: the slot, and whether the session is still the one that had it. */
+uint64_t sa_removal_token(const struct ike_sa *sa);
 
 /* --- life.c: how sessions end, and their timers --- */
 void sa_schedule(struct ike *ike, struct ike_sa *sa); /* recomputes the SA's deadline */
 /* Takes the session down: children, addresses, record. Answers to retransmissions stay possible until
  * `linger` is over. */
 void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger);
+/* When the first of the SA's children is at the end of its lifetime. */
+void children_arm(struct ike *ike, struct ike_sa *sa);
 void child_close(struct ike *ike, struct ike_child *child, enum cause cause);
 /* Tells the client by DELETE, then forgets the session. */
 void ike_disconnect_sa(struct ike *ike, struct ike_sa *sa, enum cause cause);
@@ -125,6 +128,7 @@ bool request_send(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool is_
 void request_retry(struct ike *ike, struct ike_sa *sa);
 void request_dpd(struct ike *ike, struct ike_sa *sa);
 void request_delete(struct ike *ike, struct ike_sa *sa);
+bool request_delete_child(struct ike *ike, struct ike_sa *sa, const struct ike_child *child);
 void request_answered(struct ike *ike, struct ike_sa *sa, const struct ike_input *input);
 
 /* --- cookie.c --- */

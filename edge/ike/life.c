@@ -2,13 +2,14 @@
 #include "edge/ike/internal.h"
 
 #define LINGER_NS (10 * NS_PER_S) /* answers to retransmissions of the last request */
+#define LIFETIME_AGAIN_NS (1 * NS_PER_S)
 #define SAVE_LATER_NS (1 * NS_PER_S)
 #define IDLE_ANSWER_NS (100 * NS_PER_MS) /* the plane answers child_read within this */
 
 void sa_schedule(struct ike *ike, struct ike_sa *sa)
 {
     ns_t due = HF_MIN(sa->expires, sa->request.next_try);
-    due = HF_MIN(due, HF_MIN(sa->dpd_due, sa->save_due));
+    due = HF_MIN(due, HF_MIN(sa->dpd_due, HF_MIN(sa->save_due, sa->child_due)));
     heap_set(&ike->timers, sa->slot, HF_MIN(due, sa->response_expires));
 }
 
@@ -27,7 +28,7 @@ void child_close(struct ike *ike, struct ike_child *child, enum cause cause)
     if (child->rekeys != SLOT_NONE) { /* the new one goes: the old one may be rekeyed again */
         ike->child[child->rekeys].state = CHILD_INSTALLED;
     }
-    host->child_remove(host->context, child);
+    host->child_remove(host->context, child, sa_removal_token(sa));
     if (cause != CAUSE_NONE) {
         host->news(host->context, NEWS_CHILD_DOWN, sa, child, cause, NULL);
     }
@@ -56,6 +57,7 @@ void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger)
         ike->counters.ended[cause]++;
         ike->counters.sessions--;
         ike->counters.unsaved -= sa->unsaved ? 1 : 0;
+        sa_drop_children(ike, sa, CAUSE_NONE); /* first: the host adds what they transferred (core.h) */
         host->news(host->context, NEWS_SESSION_DOWN, sa, NULL, cause, NULL);
     }
     if (cause != CAUSE_NOT_OURS) {
@@ -78,7 +80,7 @@ void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger)
     half_open_forget(ike, sa);
     sa->state = SA_CLOSED;
     sa->expires = ike->time.now + LINGER_NS;
-    sa->dpd_due = sa->save_due = NS_NEVER;
+    sa->dpd_due = sa->save_due = sa->child_due = NS_NEVER;
     sa_schedule(ike, sa);
 }
 
@@ -107,6 +109,34 @@ static void sa_check_idle(struct ike *ike, struct ike_sa *sa)
             request_dpd(ike, sa);
         }
     }
+}
+
+void children_arm(struct ike *ike, struct ike_sa *sa)
+{
+    sa->child_due = NS_NEVER;
+    for (uint32_t i = 0; i < sa->num_children; i++) {
+        ns_t due = ike->child[sa->children[i]].created + ike->policy->timers.child_lifetime;
+        sa->child_due = HF_MIN(sa->child_due, due);
+    }
+}
+
+/* A child that its client did not rekey in time goes (RFC 7296 2.8: lifetimes are each side's own). */
+static void children_expire(struct ike *ike, struct ike_sa *sa)
+{
+    sa->child_due = ike->time.now + LIFETIME_AGAIN_NS;
+    if (sa->request.message.valid || sa->wait != WAIT_NOTHING) {
+        return; /* one exchange at a time */
+    }
+    for (uint32_t i = 0; i < sa->num_children; i++) {
+        struct ike_child *child = &ike->child[sa->children[i]];
+        if (child->created + ike->policy->timers.child_lifetime <= ike->time.now &&
+            request_delete_child(ike, sa, child)) {
+            child_close(ike, child, CAUSE_LIFETIME);
+            sa->save_due = ike->time.now;
+            break;
+        }
+    }
+    children_arm(ike, sa);
 }
 
 static void sa_expire(struct ike *ike, struct ike_sa *sa)
@@ -149,6 +179,8 @@ static void sa_timer(struct ike *ike, struct ike_sa *sa)
         if (may_save) {
             sa_save(ike, sa);
         }
+    } else if (sa->child_due <= now) {
+        children_expire(ike, sa);
     } else if (sa->dpd_due <= now) {
         sa_check_idle(ike, sa);
     }

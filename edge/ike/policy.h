@@ -83,8 +83,7 @@ struct policy {
     uint32_t num_pools;
     struct policy_suites ike, esp;
     struct policy_timers timers;
-    bool force_encap; /* make every client use UDP encapsulation: the user plane has no native ESP */
-    bool dpd;
+    bool force_encap;          /* make every client use UDP encapsulation: the user plane has no native ESP */
     uint32_t half_open_max;    /* per worker; above half of it COOKIE is demanded */
     uint32_t cookie_threshold; /* half-open IKE SAs from which on COOKIE is demanded; 0 = always */
     enum policy_store_failure store_failure;

@@ -87,6 +87,14 @@ void request_delete(struct ike *ike, struct ike_sa *sa)
     (void)request_send(ike, sa, INFORMATIONAL, true, &b);
 }
 
+bool request_delete_child(struct ike *ike, struct ike_sa *sa, const struct ike_child *child)
+{
+    struct builder b;
+    chain_start(ike, &b);
+    build_delete(&b, PROTOCOL_ESP, 4, &child->spi_in, 1);
+    return request_send(ike, sa, INFORMATIONAL, false, &b);
+}
+
 void request_answered(struct ike *ike, struct ike_sa *sa, const struct ike_input *input)
 {
     (void)input;

@@ -80,7 +80,7 @@ void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa)
         struct ike_child *child = &ike->child[sa->children[i]];
         child->created = time.now;
         child->sequence_out = child->sequence_limit;
-        child->sequence_limit += SEQUENCE_STEP;
+        child->sequence_limit += ESP_SEQUENCE_STEP;
     }
     sa_link_peer(ike, sa);
     ike->counters.sessions++;
@@ -105,6 +105,18 @@ void ike_plane_counters(struct ike *ike, struct ike_time time, uint32_t slot,
     }
 }
 
+void ike_plane_removed(struct ike *ike, struct ike_time time, uint64_t token,
+                       const struct ike_traffic *traffic)
+{
+    ike->time = time;
+    uint32_t slot = (uint32_t)token;
+    struct ike_sa *sa = &ike->sa[slot];
+    if (slab_is_used(&ike->sas, slot) && sa->state == SA_ESTABLISHED && sa_removal_token(sa) == token) {
+        sa->bytes_in += traffic->bytes_in;
+        sa->bytes_out += traffic->bytes_out;
+    }
+}
+
 void ike_plane_sequence(struct ike *ike, struct ike_time time, uint32_t slot, uint64_t sequence_out)
 {
     ike->time = time;
@@ -113,7 +125,7 @@ void ike_plane_sequence(struct ike *ike, struct ike_time time, uint32_t slot, ui
         return;
     }
     struct ike_sa *sa = &ike->sa[child->sa];
-    child->sequence_limit = HF_MAX(child->sequence_limit, sequence_out + SEQUENCE_STEP);
+    child->sequence_limit = HF_MAX(child->sequence_limit, sequence_out + ESP_SEQUENCE_STEP);
     child->sequence_token = ((ike->next_token + 1) & INT32_MAX) << 32;
     if (sa->state == SA_ESTABLISHED && sa->wait == WAIT_NOTHING) {
         sa_save(ike, sa);

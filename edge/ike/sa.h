@@ -91,7 +91,7 @@ struct ike_sa {
     uint32_t reassembly;    /* index of struct reassembly, SLOT_NONE */
     uint32_t stale; /* slot under which the store may hold a former record of this session, SLOT_NONE */
     uint8_t stale_generation;
-    ns_t created, last_in, response_expires, expires, dpd_due, save_due;
+    ns_t created, last_in, response_expires, expires, dpd_due, save_due, child_due;
 
     /* The session: moves on to the next IKE SA at a rekey. */
     uint64_t session_id;

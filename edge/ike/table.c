@@ -15,6 +15,11 @@ uint64_t sa_token(struct ike *ike, const struct ike_sa *sa)
     return (++ike->next_token & INT32_MAX) << 32 | sa->slot; /* the top bit is the host's */
 }
 
+uint64_t sa_removal_token(const struct ike_sa *sa)
+{
+    return (sa->session_id & INT32_MAX) << 32 | sa->slot;
+}
+
 /* The SPI of a slot: its shard, its place in the shard, and how often the slot was used before. */
 static uint64_t slot_spi(const struct ike *ike, uint32_t slot)
 {
@@ -33,7 +38,7 @@ void sa_reset(struct ike_sa *sa, uint32_t slot)
     sa->slot = slot;
     sa->pending_child = sa->pending_sa = sa->half_open = sa->reassembly = SLOT_NONE;
     sa->peer_prev = sa->peer_next = sa->stale = SLOT_NONE;
-    sa->expires = sa->dpd_due = sa->save_due = sa->response_expires = NS_NEVER;
+    sa->expires = sa->dpd_due = sa->save_due = sa->child_due = sa->response_expires = NS_NEVER;
     sa->request.next_try = NS_NEVER;
 }
 

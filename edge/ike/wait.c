@@ -94,6 +94,7 @@ static void session_begin(struct ike *ike, struct ike_sa *sa)
     sa->expires = ike->time.now + timers->ike_lifetime + spread;
     sa->dpd_due = timers->dpd_idle == 0 ? NS_NEVER : ike->time.now + timers->dpd_idle + spread;
     sa->last_in = ike->time.now;
+    children_arm(ike, sa);
 }
 
 /* RFC 7296 2.4: the client says that it has no other session; those that it had under this identity are
@@ -132,6 +133,7 @@ static void finish_child(struct ike *ike, struct ike_sa *sa, struct ike_child *c
         ike->child[child->rekeys].state = CHILD_REPLACED;
         ike->counters.child_rekeys++;
     }
+    children_arm(ike, sa);
     sa_send_response(ike, sa);
     host_of(ike)->news(host_of(ike)->context, NEWS_CHILD_UP, sa, child, CAUSE_NONE, NULL);
 }
@@ -159,7 +161,7 @@ static void finish_ike_rekey(struct ike *ike, struct ike_sa *old)
     sa_link_peer(ike, new);
     session_begin(ike, new);
     old->state = SA_REKEYED;
-    old->dpd_due = old->save_due = NS_NEVER;
+    old->dpd_due = old->save_due = old->child_due = NS_NEVER;
     old->expires = ike->time.now + REKEYED_LINGER_NS;
     ike->counters.ike_rekeys++;
     sa_send_response(ike, old);

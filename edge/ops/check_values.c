@@ -116,7 +116,7 @@ static const struct timer_rule {
     TIMER(half_open, "30s", NS_PER_S, 600 * NS_PER_S, false),
     TIMER(dpd, "30s", NS_PER_S, 86400 * NS_PER_S, true),
     TIMER(retransmit, "2s", 100 * NS_PER_MS, 60 * NS_PER_S, false),
-    TIMER(response_keep, "60s", NS_PER_S, 600 * NS_PER_S, false),
+    TIMER(response_keep, "180s", NS_PER_S, 600 * NS_PER_S, false),
     TIMER(ike_lifetime, "24h", 300 * NS_PER_S, 30 * 86400 * NS_PER_S, false),
     TIMER(child_lifetime, "8h", 60 * NS_PER_S, 30 * 86400 * NS_PER_S, false),
 };

@@ -324,7 +324,6 @@ static void limits_build(const struct build *b, struct policy *to)
                                         .ike_lifetime = timers->ike_lifetime_ns,
                                         .child_lifetime = timers->child_lifetime_ns};
     to->force_encap = b->setup->force_encap;
-    to->dpd = timers->dpd_ns > 0;
     to->half_open_max = share_of(config->limits.half_open, b->setup->workers);
     to->cookie_threshold = share_of(config->limits.cookie_threshold, b->setup->workers);
     to->store_failure =

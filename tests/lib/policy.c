@@ -102,7 +102,6 @@ void test_policy_init(struct test_policy *test, bool certificates)
                    .ike_lifetime = 3600 * NS_PER_S,
                    .child_lifetime = 3600 * NS_PER_S},
         .force_encap = true,
-        .dpd = true,
         .half_open_max = WORLD_HALF_OPEN,
         .cookie_threshold = UINT32_MAX,
         .store_failure = POLICY_STORE_ACCEPT,

@@ -110,5 +110,5 @@ int cmd_disconnect(const struct cli *cli, int argc, char **argv)
     if (argc != 2 || (argv[1][0] == '-' && !all)) {
         return cli_error(CLI_USAGE, "see holdfast disconnect --help");
     }
-    return list(cli, CONTROL_DISCONNECT, all ? NULL : argv[1], true);
+    return list(cli, CONTROL_DISCONNECT, all ? "*" : argv[1], true);
 }

@@ -93,7 +93,6 @@ Test(policy, of_everything)
     cr_assert_eq(policy->ike.num_encr, 1);
     cr_assert_eq(policy->ike.encr[0].bits, 256);
     cr_assert_eq(policy->esp.num_ke, 1);
-    cr_assert(policy->force_encap && !policy->dpd);
     cr_assert_eq(policy->half_open_max, 13, "50 among 4 workers, rounded up");
     cr_assert_eq(policy->cookie_threshold, 3);
     cr_assert_eq(policy->store_failure, POLICY_STORE_REFUSE);

@@ -177,7 +177,7 @@ struct plane_child child_of(const struct world *world, uint32_t child, uint32_t 
         .local = world->gateway.address,
         .remote = world->client.address,
         .iv_epoch = 1,
-        .sequence_limit = PLANE_SEQUENCE_STEP,
+        .sequence_limit = ESP_SEQUENCE_STEP,
         .addresses = {addr_of(CLIENT_V4), addr_of(CLIENT_V6)},
         .num_addresses = 2,
         .ts_local = {range_of("0.0.0.0/0"), range_of("::/0")},
