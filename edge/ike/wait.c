@@ -265,7 +265,7 @@ void ike_plane_done(struct ike *ike, struct ike_time time, uint64_t token, uint3
         }
     } else if (!ok) {
         /* Of a restored session. Half a session is worse than none: the client is told, and dials again. */
-        ike_disconnect_sa(ike, sa, CAUSE_PLANE);
+        ike_disconnect_sa(ike, &ike->sa[ike->child[child].sa], CAUSE_PLANE); /* it may have been rekeyed */
     }
 }
 
