@@ -14,6 +14,7 @@ struct net_faults {
     uint32_t swap;     /* this one comes after the next of its direction */
     uint32_t truncate; /* this one is cut ... */
     uint32_t truncate_to;
+    uint32_t lose_permille, duplicate_permille, late_permille; /* by chance; late: up to 3 s */
     bool forge_all; /* every datagram for the gateway is preceded by all its forgeries */
 };
 

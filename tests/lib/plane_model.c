@@ -39,8 +39,9 @@ static enum cause install(struct plane_model *plane, const struct plane_child *w
     plane->installs++;
     key_note(plane, wanted);
     plane->child_twice |= child_of(plane, wanted->child) != NULL;
-    if (faults->fail_nth != 0 &&
-        (plane->installs == faults->fail_nth || (faults->for_ever && plane->installs > faults->fail_nth))) {
+    bool counted = faults->fail_nth != 0 && (plane->installs == faults->fail_nth ||
+                                             (faults->for_ever && plane->installs > faults->fail_nth));
+    if (counted || sim_rand_chance(plane->fate, faults->fail_permille)) {
         plane->num_failed++;
         return CAUSE_PLANE;
     }

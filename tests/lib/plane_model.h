@@ -2,12 +2,14 @@
 #pragma once
 
 #include "edge/core/plane.h"
+#include "tests/lib/rand.h"
 
 enum { PLANE_MODEL_CHILDREN = 128, PLANE_MODEL_KEYS = 512 };
 
 struct plane_faults {
     uint32_t fail_nth; /* installs counted from arming, the first is 1; 0: none */
     bool for_ever;
+    uint32_t fail_permille; /* by chance */
     /* Planted bugs of a plane: */
     bool forgets_installs; /* says yes and installs nothing */
     bool keeps_removed;
@@ -35,6 +37,7 @@ struct plane_model {
     bool child_twice; /* a handle was installed that was in use */
     struct plane_faults faults;
     uint32_t installs, num_failed; /* since arming */
+    struct sim_rand *fate;
 };
 
 void plane_model_arm(struct plane_model *plane, const struct plane_faults *faults);

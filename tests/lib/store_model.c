@@ -81,6 +81,18 @@ static enum store_result carry_out(struct store_model *store, const struct store
     return STORE_OK;
 }
 
+static enum store_result fail_by_chance(struct store_model *store, const struct store_op *op)
+{
+    static const enum store_result results[] = {STORE_FULL, STORE_DOWN, STORE_UNKNOWN, STORE_UNKNOWN};
+    uint32_t fate = sim_rand_below(store->fate, HF_COUNT(results));
+    store->num_failed++;
+    if (fate == HF_COUNT(results) - 1) { /* done, and nobody knows */
+        uint16_t ignored;
+        (void)carry_out(store, op, &ignored);
+    }
+    return results[fate];
+}
+
 enum store_result store_model_apply(struct store_model *store, const struct store_op *op, uint16_t *ret_epoch)
 {
     const struct store_faults *faults = &store->faults;
@@ -94,6 +106,9 @@ enum store_result store_model_apply(struct store_model *store, const struct stor
             (void)carry_out(store, op, &ignored);
         }
         return faults->result;
+    }
+    if (sim_rand_chance(store->fate, faults->fail_permille)) {
+        return fail_by_chance(store, op);
     }
     return carry_out(store, op, ret_epoch);
 }

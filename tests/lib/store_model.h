@@ -3,6 +3,7 @@
 #pragma once
 
 #include "edge/core/store_op.h"
+#include "tests/lib/rand.h"
 
 enum { STORE_MODEL_RECORDS = 256, STORE_MODEL_SHARDS = 16 };
 
@@ -18,7 +19,8 @@ struct store_faults {
     uint32_t fail_nth; /* counted from arming, the first is 1; 0: none */
     bool for_ever;     /* that one and all after it */
     enum store_result result;
-    bool carried_out; /* the operation is done all the same, only the answer is bad (STORE_UNKNOWN) */
+    uint32_t fail_permille; /* by chance, with any result */
+    bool carried_out;       /* the operation is done all the same, only the answer is bad (STORE_UNKNOWN) */
     /* Planted bugs of a store: */
     bool same_epoch;   /* a claim does not raise the epoch */
     bool forgets_puts; /* says yes and writes nothing */
@@ -31,6 +33,7 @@ struct store_model {
     struct store_faults faults;
     uint32_t ops; /* since arming */
     uint32_t num_failed;
+    struct sim_rand *fate;
 };
 
 void store_model_done(struct store_model *store);

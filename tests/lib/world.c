@@ -79,6 +79,8 @@ struct world *world_new(const struct world_options *options)
     world->now = WORLD_START_NS;
     world->rand = sim_rand_of(options->seed);
     world->client_rand = sim_rand_of(options->seed ^ UINT64_C(0xc11e47));
+    world->fate = sim_rand_of(options->seed ^ UINT64_C(0xfa7e));
+    world->store.fate = world->plane.fate = &world->fate;
     world->trace_hash = UINT64_C(0xcbf29ce484222325);
     world->net.faults = NET_FAULTLESS;
     test_policy_init(&world->policy, options->certificates);
@@ -175,9 +177,9 @@ void world_arm_net(struct world *world, const struct net_faults *faults)
 void world_heal(struct world *world)
 {
     struct store_faults store = world->store.faults;
-    store.fail_nth = 0;
+    store.fail_nth = store.fail_permille = 0;
     world->store.faults = store;
-    world->plane.faults.fail_nth = 0;
+    world->plane.faults.fail_nth = world->plane.faults.fail_permille = 0;
     world->net.faults = NET_FAULTLESS;
 }
 

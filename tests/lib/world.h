@@ -76,7 +76,7 @@ struct world_options {
 
 struct world {
     struct world_options options;
-    struct sim_rand rand, client_rand;
+    struct sim_rand rand, client_rand, fate; /* of the core, of the clients, of all that fails by chance */
     ns_t now;
     struct test_policy policy;
     struct core_config config;

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#define LATE_MS 3000
 #define SWAP_AT_MOST_NS (2 * NS_PER_S)
 
 static bool same_direction(const struct item *item, enum item_type type)
@@ -13,6 +14,9 @@ static bool same_direction(const struct item *item, enum item_type type)
 /* A datagram that waits to be overtaken goes on right behind the one that just left. */
 static void release_swapped(struct world *world, enum item_type type, ns_t at)
 {
+    if (world->net.faults.swap == NET_NONE) {
+        return;
+    }
     for (uint32_t i = 0; i < world->num_items; i++) {
         struct item *item = &world->items[i];
         if (same_direction(item, type) && item->number == world->net.faults.swap && item->at > at) {
@@ -44,6 +48,17 @@ static void net_send(struct world *world, enum item_type type, const struct endp
     if (number < 64 && (faults->lose >> number & 1) != 0) {
         world_trace(world, "lost %u", number);
         return;
+    }
+    if (sim_rand_chance(&world->fate, faults->lose_permille)) {
+        world_trace(world, "lost %u", number);
+        return;
+    }
+    if (sim_rand_chance(&world->fate, faults->late_permille)) {
+        at += sim_rand_below(&world->fate, LATE_MS) * NS_PER_MS;
+    }
+    if (sim_rand_chance(&world->fate, faults->duplicate_permille)) {
+        ns_t again = at + sim_rand_below(&world->fate, LATE_MS) * NS_PER_MS;
+        carry(world, type, again, from, to, natt, bytes)->number = number;
     }
     bool swap = number == faults->swap;
     struct item *item = carry(world, type, swap ? world->now + SWAP_AT_MOST_NS : at, from, to, natt, bytes);

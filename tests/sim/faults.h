@@ -18,6 +18,8 @@ struct tally {
 
 /* Runs what `only_story` and `only_case` leave; prints each failure with what repeats it. */
 void faults_run(struct tally *tally);
+/* Runs of several clients under faults of all kinds, drawn from seeds `first` on (rung L2, one gateway). */
+void swarm_run(struct tally *tally, uint64_t first, uint64_t count);
 /* Every planted bug must be found; each counts as one. */
 void planted_run(struct tally *tally);
 /* One run under a name, counted. */

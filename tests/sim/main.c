@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define MASK_BITS 10
+#define SWARM_RUNS 400
 
 static void usage(void)
 {
@@ -18,9 +19,11 @@ static void usage(void)
            "  --seed X       this seed\n"
            "  --story NAME   one story only, or 'planted' for the bugs that must be found\n"
            "  --case NAME    one case only, with its trace\n"
+           "  --swarm N      N runs of several clients with faults drawn by seed (default %d; --seed is the "
+           "first)\n"
            "  --masks BITS   loss masks cover so many datagrams (default %d)\n"
            "  --list         names of stories and cases\n",
-           MASK_BITS);
+           SWARM_RUNS, MASK_BITS);
 }
 
 /* The number behind an option; ends the program when it is none. */
@@ -38,7 +41,7 @@ static uint64_t number_of(const char *text)
 int main(int argc, char **argv)
 {
     struct tally tally = {.mask_bits = MASK_BITS};
-    uint64_t first = 1, seeds = 1;
+    uint64_t first = 1, seeds = 1, swarm = SWARM_RUNS;
     for (int i = 1; i < argc; i++) {
         const char *option = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(option, "--list") == 0) {
@@ -54,6 +57,8 @@ int main(int argc, char **argv)
             tally.only_story = value;
         } else if (strcmp(option, "--case") == 0 && value != NULL) {
             tally.only_case = value;
+        } else if (strcmp(option, "--swarm") == 0) {
+            swarm = number_of(value);
         } else if (strcmp(option, "--masks") == 0) {
             tally.mask_bits = (uint32_t)HF_MIN(number_of(value), UINT64_C(16));
         } else {
@@ -69,6 +74,7 @@ int main(int argc, char **argv)
         faults_run(&tally);
         planted_run(&tally);
     }
+    swarm_run(&tally, first, swarm);
     printf("%llu checks\n", (unsigned long long)tally.checks);
     printf("%u passed, %u failed\n", tally.passed, tally.failed);
     return tally.failed == 0 ? 0 : 1;

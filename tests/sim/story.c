@@ -147,32 +147,36 @@ const struct story stories[] = {
     {.name = NULL},
 };
 
-void story_finish(struct world *world)
+void story_finish_client(struct world *world, uint32_t index)
 {
-    struct initiator *client = client_of(world);
-    world_heal(world);
-    (void)world_settle(world, STORY_NS);
-    if (check_failed(world)) {
-        return;
-    }
-    if (!world_connect(world, 0)) {
-        check_fail(world, "L1", "no way in after all faults are over (state %d, why %d, notify %u)",
+    struct initiator *client = world->clients[index];
+    if (!world_connect(world, index)) {
+        check_fail(world, "L1",
+                   "client %u: no way in after all faults are over (state %d, why %d, notify %u)", index,
                    client->state, client->why, client->notify);
         return;
     }
-    if (!initiator_dpd(client, world->now) || !world_settle(world, STORY_NS) ||
-        client->state != INITIATOR_UP) {
-        if (client->state !=
-            INITIATOR_UP) { /* the session was gone and the client found out: it dials again */
-            (void)world_connect(world, 0);
-        }
+    if (initiator_dpd(client, world->now)) {
+        (void)world_settle(world, STORY_NS);
     }
     if (!check_failed(world) && client->state != INITIATOR_UP) {
-        check_fail(world, "L1", "not served after all faults are over (state %d, why %d)", client->state,
-                   client->why);
+        (void)world_connect(world, index); /* the session was gone and the client found out: it dials again */
+    }
+    if (!check_failed(world) && client->state != INITIATOR_UP) {
+        check_fail(world, "L1", "client %u: not served after all faults are over (state %d, why %d)", index,
+                   client->state, client->why);
     }
     if (initiator_delete(client, world->now)) {
         (void)world_settle(world, STORY_NS);
+    }
+}
+
+void story_finish(struct world *world)
+{
+    world_heal(world);
+    (void)world_settle(world, STORY_NS);
+    for (uint32_t i = 0; i < world->num_clients && !check_failed(world); i++) {
+        story_finish_client(world, i);
     }
     world_run(world, EMPTY_NS);
     if (!check_failed(world)) {

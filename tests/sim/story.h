@@ -24,3 +24,5 @@ extern const struct story stories[];
 /* The end of every story: faults are over, the client gets in (again), is served, leaves; then time passes
  * until nothing is left. */
 void story_finish(struct world *world);
+/* The part of it before time passes, for one client. */
+void story_finish_client(struct world *world, uint32_t client);

@@ -1,0 +1,145 @@
+#include "tests/sim/faults.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DEEDS_MAX 60
+#define PAUSE_MS 8000
+
+/* What a run may meet; each is off in half of the runs, so that faults are seen alone and together. */
+struct weather {
+    struct net_faults net;
+    uint32_t store_permille, plane_permille, restart_permille;
+};
+
+static uint32_t maybe(struct sim_rand *rand, uint32_t limit)
+{
+    return sim_rand_chance(rand, 500) ? sim_rand_below(rand, limit) : 0;
+}
+
+static struct weather weather_of(struct sim_rand *rand)
+{
+    struct weather weather = {.net = NET_FAULTLESS};
+    weather.net.lose_permille = maybe(rand, 300);
+    weather.net.duplicate_permille = maybe(rand, 200);
+    weather.net.late_permille = maybe(rand, 300);
+    weather.store_permille = maybe(rand, 300);
+    weather.plane_permille = maybe(rand, 200);
+    weather.restart_permille = maybe(rand, 200);
+    return weather;
+}
+
+static struct world *swarm_world(struct sim_rand *rand, uint64_t seed, bool verbose)
+{
+    static const char *const names[] = {"alice@example.net", "carol@example.net", "dave@example.net"};
+    struct world_options options = {.seed = seed,
+                                    .certificates = sim_rand_chance(rand, 100),
+                                    .wrong_ke = sim_rand_chance(rand, 100),
+                                    .no_nat = sim_rand_chance(rand, 300),
+                                    .store_early = sim_rand_chance(rand, 500),
+                                    .store_failure = sim_rand_chance(rand, 300) ? POLICY_STORE_REFUSE
+                                                                                : POLICY_STORE_ACCEPT,
+                                    .cookie_threshold = sim_rand_chance(rand, 200) ? 1 : 0,
+                                    .verbose = verbose};
+    struct world *world = world_new(&options);
+    uint32_t more = sim_rand_below(rand, HF_COUNT(names) + 1);
+    for (uint32_t i = 0; i < more; i++) {
+        world_add_client(world, names[i]);
+    }
+    return world;
+}
+
+static void client_deed(struct world *world, struct sim_rand *rand)
+{
+    struct initiator *client = world->clients[sim_rand_below(rand, world->num_clients)];
+    uint32_t child = initiator_first_child(client);
+    if (client->state != INITIATOR_UP) {
+        if (client->state != INITIATOR_INIT && client->state != INITIATOR_AUTH) {
+            initiator_connect(client, world->now);
+        }
+        return;
+    }
+    switch (sim_rand_below(rand, 8)) {
+    case 0:
+        (void)!initiator_delete(client, world->now);
+        break;
+    case 1:
+        initiator_vanish(client);
+        break;
+    case 2:
+    case 3:
+        (void)!initiator_rekey_child(client, world->now, child);
+        break;
+    case 4:
+        (void)!initiator_create_child(client, world->now);
+        break;
+    case 5:
+        (void)!initiator_delete_child(client, world->now, child);
+        break;
+    case 6:
+        (void)!initiator_rekey_ike(client, world->now);
+        break;
+    default:
+        (void)!initiator_dpd(client, world->now);
+        break;
+    }
+}
+
+static void swarm_deeds(struct world *world, struct sim_rand *rand, const struct weather *weather)
+{
+    uint32_t deeds = sim_rand_below(rand, DEEDS_MAX);
+    for (uint32_t i = 0; i < deeds && !check_failed(world); i++) {
+        if (sim_rand_chance(rand, weather->restart_permille)) {
+            world_restart(world);
+        } else if (sim_rand_chance(rand, 30)) {
+            world_disconnect(world, 0);
+        } else {
+            client_deed(world, rand);
+        }
+        ns_t pause = sim_rand_below(rand, sim_rand_chance(rand, 500) ? 40 : PAUSE_MS) * NS_PER_MS;
+        world_run(world, pause);
+        if (sim_rand_chance(rand, 200)) {
+            (void)world_settle(world, 30 * NS_PER_S);
+        }
+    }
+}
+
+static void swarm_go(struct tally *tally, uint64_t seed)
+{
+    struct sim_rand rand = sim_rand_of(seed * UINT64_C(0x5eed));
+    struct weather weather = weather_of(&rand);
+    struct world *world = swarm_world(&rand, seed, tally->only_case != NULL);
+    world_arm_net(world, &weather.net);
+    world->store.faults.fail_permille = weather.store_permille;
+    world->plane.faults.fail_permille = weather.plane_permille;
+    world->check.lenient_store = weather.store_permille > 0;
+    swarm_deeds(world, &rand, &weather);
+    story_finish(world);
+    tally->checks += world->check.num_checks;
+    bool passed = !check_failed(world);
+    *(passed ? &tally->passed : &tally->failed) += 1;
+    if (!passed) {
+        printf("FAILED swarm %llu: %s: %s\n  again: sim --story swarm --case %llu\n",
+               (unsigned long long)seed, world->check.id, world->check.text, (unsigned long long)seed);
+    }
+    world_free(world);
+}
+
+void swarm_run(struct tally *tally, uint64_t first, uint64_t count)
+{
+    if (tally->only_story != NULL && strcmp(tally->only_story, "swarm") != 0) {
+        return;
+    }
+    for (uint64_t seed = first; seed < first + count; seed++) {
+        char name[CASE_NAME];
+        snprintf(name, sizeof(name), "%llu", (unsigned long long)seed);
+        if (tally->only_case != NULL && strcmp(tally->only_case, name) != 0) {
+            continue;
+        }
+        if (tally->list) {
+            printf("swarm %s\n", name);
+        } else {
+            swarm_go(tally, seed);
+        }
+    }
+}
