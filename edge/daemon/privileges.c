@@ -78,7 +78,7 @@ static void empty_bounding_set(void)
 {
     if (capng_get_caps_process() == 0) {
         capng_clear(CAPNG_SELECT_BOUNDS);
-        (void)capng_apply(CAPNG_SELECT_BOUNDS);
+        (void)!capng_apply(CAPNG_SELECT_BOUNDS);
     }
 }
 
