@@ -15,15 +15,13 @@ CBC = "ikesa enc aes-256 auth hmac-sha2-384 prf hmac-sha2-384 group ecp384"
 def connects(identity, **how):
     """Connects, looks at both sides, disconnects; the gateway's line about it."""
     capture = Capture(scene.lab.router, "cl1", "udp", name="openiked")
-    iked = OpenIked(scene.lab.client("cl1"), identity, **how)
-    iked.start()
-    iked.wait_log("established peer")
-    session = scene.session_of(identity)
-    assert session["addresses"] and len(session["children"]) == 1, session
-    iked.wait_log(f"obtained lease: {session['addresses'][0]}")
-    iked.control("reset", "ike")
-    wait_until("the session is gone", lambda: not scene.gateway.sessions())
-    iked.stop()
+    with OpenIked(scene.lab.client("cl1"), identity, **how) as iked:
+        iked.wait_log("established peer")
+        session = scene.session_of(identity)
+        assert session["addresses"] and len(session["children"]) == 1, session
+        iked.wait_log(f"obtained lease: {session['addresses'][0]}")
+        iked.control("reset", "sa")
+        wait_until("the session is gone", lambda: not scene.gateway.sessions())
     deletes = [m for m in ike_messages(capture.stop()) if m.exchange == INFORMATIONAL and m.response]
     assert deletes, "our gateway answered no delete"
 
@@ -49,11 +47,9 @@ def certificate():
 
 @suite.case("a wrong pre-shared key is refused")
 def wrong():
-    iked = OpenIked(scene.lab.client("cl1"), "bob@example.net", psk="wrong", suite=AEAD)
-    iked.start()
-    event = scene.gateway.wait_event("login_failed")[0]
+    with OpenIked(scene.lab.client("cl1"), "bob@example.net", psk="wrong", suite=AEAD):
+        event = scene.gateway.wait_event("login_failed")[0]
     assert event["cause"] == "psk_wrong" and event["identity"] == "bob@example.net", event
-    iked.stop()
 
 
 suite.main()

@@ -1,6 +1,6 @@
 """A small IKEv2 initiator of our own: it can ask for what strongSwan does not, and say what no client would.
 
-It knows one suite (AES-256-GCM, HMAC-SHA2-256, X25519), pre-shared keys and one child."""
+It knows one suite (AES-256-GCM, HMAC-SHA2-256, X25519), pre-shared keys and P-256 certificates, one child."""
 import collections
 import hmac
 import ipaddress
@@ -9,13 +9,17 @@ import socket
 import struct
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from .capture import AUTH, INFORMATIONAL, SA_INIT
 from .topology import ANYCAST4
 
-SA, KE, IDI, IDR, AUTHP, NONCE, NOTIFY, DELETE, TSI, TSR, SK, CP = 33, 34, 35, 36, 39, 40, 41, 42, 44, 45, 46, 47
+SA, KE, IDI, IDR, CERT, AUTHP, NONCE, NOTIFY, DELETE, TSI, TSR, SK, CP = \
+    33, 34, 35, 36, 37, 39, 40, 41, 42, 44, 45, 46, 47
 INITIATOR, RESPONSE = 8, 32
 NO_PROPOSAL_CHOSEN, INVALID_KE, COOKIE, FRAGMENTATION = 14, 17, 16390, 16430
 NAT_SOURCE, NAT_DESTINATION = 16388, 16389
@@ -130,11 +134,13 @@ def udp_socket(node, source, timeout_s=2.0, port=0):
 
 
 class Initiator:
-    """One IKE SA, over port 4500 from the start (RFC 7296, section 2.23 allows that). Its NAT detection
+    """One IKE SA with a pre-shared key, or with the key of an ECDSA P-256 certificate, over port 4500 from the start (RFC 7296, section 2.23 allows that). Its NAT detection
     always finds a NAT, so that ESP is in UDP."""
 
-    def __init__(self, node, identity, psk, gateway_id, source, target=ANYCAST4, timeout_s=2.0):
-        self.identity, self.psk, self.gateway_id = identity, psk.encode(), gateway_id
+    def __init__(self, node, identity, psk, gateway_id, source, target=ANYCAST4, timeout_s=2.0,
+                 certificate=None):
+        self.identity, self.psk, self.gateway_id = identity, (psk or "").encode(), gateway_id
+        self.certificate = certificate
         self.target = (target, 4500)
         self.socket = udp_socket(node, source, timeout_s)
         self.spi_i, self.spi_r = os.urandom(8), bytes(8)
@@ -239,21 +245,28 @@ class Initiator:
     def auth_payloads(self, asked=(INTERNAL_IP4, INTERNAL_DNS4)):
         own = self.identification(self.identity)
         signed = self.request_init + self.peer_nonce + prf(self.keys.pi, own)
-        proof = prf(prf(self.psk, b"Key Pad for IKEv2"), signed)
         everything = selectors(("0.0.0.0", "255.255.255.255"))
         return [(IDI, own), (IDR, self.identification(self.gateway_id)),
-                (AUTHP, bytes([2, 0, 0, 0]) + proof),
+                *self._proof(signed),
                 (CP, bytes([1, 0, 0, 0]) + b"".join(struct.pack("!HH", kind, 0) for kind in asked)),
                 (SA, proposal(3, ESP_SUITE, self.child_spi)), (TSI, everything), (TSR, everything)]
 
+    def _proof(self, signed):
+        """The AUTH payload, and the certificate with it."""
+        if self.certificate is None:
+            return [(AUTHP, bytes([2, 0, 0, 0]) + prf(prf(self.psk, b"Key Pad for IKEv2"), signed))]
+        der = self.certificate.cert.public_bytes(serialization.Encoding.DER)
+        r, s = decode_dss_signature(self.certificate.key.sign(signed, ec.ECDSA(hashes.SHA256())))
+        return [(CERT, b"\4" + der), (AUTHP, bytes([9, 0, 0, 0]) + r.to_bytes(32) + s.to_bytes(32))]
+
     def auth(self, asked=(INTERNAL_IP4, INTERNAL_DNS4)):
-        """IKE_AUTH; the payloads of the answer, after a look at whether the gateway proved itself."""
+        """IKE_AUTH; the payloads of the answer. With a pre-shared key, the gateway must have proved itself."""
         payloads = self.exchange(AUTH, self.auth_payloads(asked))
         found = dict(payloads)
         if AUTHP not in found:
             raise IkeError(f"refused: {sorted(notifies(payloads))}")
         signed = self.answer_init + self.nonce + prf(self.keys.pr, found[IDR])
-        if found[AUTHP][4:] != prf(prf(self.psk, b"Key Pad for IKEv2"), signed):
+        if self.certificate is None and found[AUTHP][4:] != prf(prf(self.psk, b"Key Pad for IKEv2"), signed):
             raise IkeError("the gateway's AUTH is wrong")
         if SA in found:
             self.peer_spi = found[SA][8:12]

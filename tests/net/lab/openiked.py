@@ -21,9 +21,12 @@ def build_shim():
 
 class OpenIked:
     """One iked, whose files are where its Debian package wants them: a tmpfs on /etc/iked."""
+    count = 0
 
     def __init__(self, node, identity, psk=None, certificate=None, authorities=(), suite=""):
+        OpenIked.count += 1
         self.node, self.shim, self.process = node, build_shim(), None
+        self.name = f"iked-{OpenIked.count}"
         self.socket = node.lab.path("iked.sock")
         run(["mount", "-t", "tmpfs", "tmpfs", HOME])
         for part in ("ca", "certs", "crls", "private", "pubkeys"):
@@ -46,7 +49,7 @@ class OpenIked:
         os.chmod(self.conf, 0o600)
 
     def start(self):
-        self.process = self.node.start("iked", "/usr/sbin/iked", "-dvv", "-f", self.conf, "-s", self.socket,
+        self.process = self.node.start(self.name, "/usr/sbin/iked", "-dvv", "-f", self.conf, "-s", self.socket,
                                        env={"LD_PRELOAD": self.shim})
 
     def wait_log(self, text, timeout_s=20):
@@ -55,6 +58,10 @@ class OpenIked:
     def control(self, *arguments):
         return self.node.out("ikectl", "-s", self.socket, *arguments)
 
-    def stop(self):
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
         self.process.stop()
         run(["umount", HOME])

@@ -39,9 +39,10 @@ class Scene:
         client.start()
         return client
 
-    def initiator(self, name, identity="someone@psk.example.net", psk=SECRETS["*@psk.example.net"]):
+    def initiator(self, name, identity="someone@psk.example.net", psk=SECRETS["*@psk.example.net"],
+                  certificate=None):
         node = self.lab.client(name)
-        return Initiator(node, identity, psk, GATEWAY_ID, node.address4())
+        return Initiator(node, identity, psk, GATEWAY_ID, node.address4(), certificate=certificate)
 
     def add_identity(self, config, identity, certificate):
         """Another name that the gateway answers to."""

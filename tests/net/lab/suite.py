@@ -62,7 +62,7 @@ class Suite:
         return results
 
     def _run(self, text, function):
-        start = time.monotonic()
+        start, before = time.monotonic(), list(Process.everyone)
         kind, why = "ok", ""
         signal.alarm(self.limit_s)
         try:
@@ -71,17 +71,26 @@ class Suite:
             kind, why = "skip", f": {reason}"
         except Exception:
             kind, why = "FAIL", "\n" + indent(traceback.format_exc(limit=-4)) + self._logs()
+            self._clear_up(before)
         finally:
             signal.alarm(0)
         print(f"{kind} {text} ({time.monotonic() - start:.1f} s){why}", flush=True)
         return kind
+
+    @staticmethod
+    def _clear_up(before):
+        """Ends what a failed case left running, so that the next one finds the stage as it should be."""
+        for process in Process.everyone:
+            if process not in before and process.running():
+                process.kill()
 
     def _logs(self):
         """The ends of the logs that have grown since they were shown last."""
         text = ""
         for process in Process.everyone:
             log = process.log()
-            if log and len(log) > self.shown.get(process, 0) and not process.name.startswith(("ping", "tcpdump")):
+            old = len(log) <= self.shown.get(process, 0) or process.name.startswith(("ping", "tcpdump"))
+            if not old and (process.running() or process.popen.returncode not in (0, -15)):
                 text += f"\n  ---- {process.name}, last lines\n{indent(process.log_tail(12))}"
             self.shown[process] = len(log)
         return text
