@@ -57,11 +57,14 @@ static void answer_sessions(struct worker *w, const struct mail_ask *ask, struct
             answer->last = true;
             return;
         }
-        if (control_selects(&ask->selector, &view)) {
+        if (!control_selects(&ask->selector, &view)) {
+            continue;
+        }
+        if (end) {
+            answer->count++;
+            disconnect(w, view.session_id);
+        } else {
             add_line(w, answer, &view);
-            if (end) {
-                disconnect(w, view.session_id);
-            }
         }
     }
 }
@@ -76,7 +79,6 @@ static void answer_status(struct worker *w, struct mail_answer *answer)
         .udp = *udp_counters(w->udp),
         .tun = *tun_counters(w->tun),
         .handed_over = w->handed_over,
-        .handed_over_refused = w->handed_over_refused,
         .ring_overflows = w->ring.overflows,
     };
     for (int i = 0; i < CAUSE_COUNT; i++) {

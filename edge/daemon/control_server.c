@@ -26,8 +26,11 @@ static void end_line(struct stream *stream, size_t len)
     stream_write(stream, "\n", 1);
 }
 
-static void answer_done(struct stream *stream, uint32_t count)
+void stream_done(struct stream *stream, uint32_t count)
 {
+    if (stream == NULL) {
+        return;
+    }
     char *room = stream_room(stream, CONTROL_LINE_MAX);
     if (room != NULL) {
         end_line(stream, control_done_format(room, CONTROL_LINE_MAX, count));
@@ -35,8 +38,11 @@ static void answer_done(struct stream *stream, uint32_t count)
     stream_answered(stream);
 }
 
-static void answer_error(struct stream *stream, const char *error, const char *message)
+void stream_error(struct stream *stream, const char *error, const char *message)
 {
+    if (stream == NULL) {
+        return;
+    }
     char *room = stream_room(stream, CONTROL_LINE_MAX);
     if (room != NULL) {
         end_line(stream, control_error_format(room, CONTROL_LINE_MAX, error, message));
@@ -52,7 +58,7 @@ static void list_begin(struct stream *stream, enum ask_type type, const struct c
     free(stream->job_data);
     stream->job_data = job;
     if (job == NULL) {
-        answer_error(stream, "memory", "no memory for the answer");
+        stream_error(stream, "failed", "no memory for the answer");
         return;
     }
     job->ask = (struct mail_ask){.type = type, .selector = request->selector};
@@ -65,15 +71,15 @@ static void list_more(struct stream *stream)
     struct job *job = stream->job_data;
     if (job->worker == d->num_workers) {
         if (job->count == 0 && job->must_match) {
-            answer_error(stream, "no_session", "no session matches");
+            stream_error(stream, "no_session", "no session matches");
         } else {
-            answer_done(stream, job->count);
+            stream_done(stream, job->count);
         }
         return;
     }
     const struct mail_answer *answer = daemon_ask(d, job->worker, &job->ask);
     if (answer == NULL) {
-        answer_error(stream, "busy", "a worker does not answer; try again");
+        stream_error(stream, "busy", "a worker does not answer; try again");
         return;
     }
     stream_write(stream, answer->bytes, answer->len);
@@ -96,11 +102,11 @@ static void answer_status(struct stream *stream)
                      : control_status_format(room, CONTROL_LINE_MAX, status_snapshot(status));
     status_free(status);
     if (len == 0) {
-        answer_error(stream, "busy", "a worker does not answer; try again");
+        stream_error(stream, "busy", "a worker does not answer; try again");
         return;
     }
     end_line(stream, len);
-    answer_done(stream, 1);
+    stream_done(stream, 1);
 }
 
 static void answer_metrics(struct stream *stream)
@@ -116,11 +122,11 @@ static void answer_metrics(struct stream *stream)
     free(text);
     status_free(status);
     if (len == 0) {
-        answer_error(stream, "busy", "a worker does not answer; try again");
+        stream_error(stream, "busy", "a worker does not answer; try again");
         return;
     }
     end_line(stream, len);
-    answer_done(stream, 1);
+    stream_done(stream, 1);
 }
 
 static void answer_drain(struct stream *stream)
@@ -129,24 +135,44 @@ static void answer_drain(struct stream *stream)
     for (uint32_t i = 0; i < d->num_workers; i++) {
         struct mail_ask ask = {.type = ASK_DRAIN};
         if (daemon_ask(d, i, &ask) == NULL) {
-            answer_error(stream, "busy", "a worker does not answer; try again");
+            stream_error(stream, "busy", "a worker does not answer; try again");
             return;
         }
     }
     d->state = NODE_DRAINING;
     log_event(&d->log, daemon_wall_ns(), LOG_LEVEL_INFO, "draining", LOG_NO_FIELDS,
               "no new sessions are accepted");
-    answer_done(stream, 0);
+    stream_done(stream, 0);
 }
 
-void stream_finding(struct stream *stream, const struct config_errors *errors)
+void stream_findings(struct stream *stream, const struct config_errors *errors)
 {
-    for (uint32_t i = 0; i < errors->count; i++) {
+    for (uint32_t i = 0; stream != NULL && i < errors->count; i++) {
         char *room = stream_room(stream, CONTROL_LINE_MAX);
         if (room != NULL) {
             end_line(stream, control_finding_format(room, CONTROL_LINE_MAX, errors, &errors->v[i]));
         }
     }
+}
+
+void stream_changes(struct stream *stream, const struct config_changes *changes)
+{
+    for (uint32_t i = 0; stream != NULL && i < changes->count; i++) {
+        char *room = stream_room(stream, CONTROL_LINE_MAX);
+        if (room != NULL) {
+            end_line(stream, control_change_format(room, CONTROL_LINE_MAX, &changes->v[i]));
+        }
+    }
+}
+
+static void write_changes(struct stream *stream, const struct config *before, const struct config *after)
+{
+    struct config_changes *changes = malloc(sizeof(*changes));
+    if (changes != NULL) {
+        config_diff(before, after, changes);
+        stream_changes(stream, changes);
+    }
+    free(changes);
 }
 
 static void answer_check(struct stream *stream, const char *path)
@@ -156,18 +182,19 @@ static void answer_check(struct stream *stream, const char *path)
     struct config *config = NULL;
     struct policy *policy = NULL;
     if (errors == NULL) {
-        answer_error(stream, "memory", "no memory for the answer");
+        stream_error(stream, "failed", "no memory for the answer");
         return;
     }
     bool fine = daemon_load(path, d->num_workers, &config, &policy, errors);
+    stream_findings(stream, errors);
+    if (fine) {
+        write_changes(stream, d->config, config);
+        stream_done(stream, errors->count);
+    } else {
+        stream_error(stream, "config_refused", "the daemon would refuse this config");
+    }
     policy_free(policy);
     config_free(config);
-    stream_finding(stream, errors);
-    if (fine) {
-        answer_done(stream, errors->count);
-    } else {
-        answer_error(stream, "config", "the daemon would refuse this config");
-    }
     free(errors);
 }
 
@@ -188,7 +215,6 @@ static void answer(struct stream *stream, const struct control_request *request)
         break;
     case CONTROL_RELOAD:
         daemon_reload(d, path, stream);
-        stream_answered(stream);
         break;
     case CONTROL_CHECK:
         answer_check(stream, path);
@@ -209,7 +235,7 @@ static void request(struct stream *stream, struct span line)
     if (control_request_parse(span_of(line.data, line.len - 1), &parsed, error)) {
         answer(stream, &parsed);
     } else {
-        answer_error(stream, "request", error);
+        stream_error(stream, "bad_request", error);
     }
 }
 

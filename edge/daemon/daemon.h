@@ -78,7 +78,11 @@ void daemon_release(struct daemon *d);
 /* control_server.c, metrics_server.c */
 HF_MUST int control_open(struct daemon *d, int fd);
 HF_MUST int metrics_open(struct daemon *d, int fd);
-void stream_finding(struct stream *stream, const struct config_errors *errors);
+/* Rows of an answer, and its end; without a stream (a signal asked) nothing happens. */
+void stream_findings(struct stream *stream, const struct config_errors *errors);
+void stream_changes(struct stream *stream, const struct config_changes *changes);
+void stream_done(struct stream *stream, uint32_t count);
+void stream_error(struct stream *stream, const char *error, const char *message);
 
 /* status.c: a picture of the node; freed by status_free(). NULL when a worker does not answer. */
 struct status;

@@ -28,7 +28,6 @@ static void hand_over(struct worker *w, const struct datagram *datagram, const s
     struct mail_datagram *mail = mesh_room(&w->port, run->worker, len);
     if (mail == NULL) {
         w->drops[CAUSE_MAILBOX_FULL] += run->count;
-        w->handed_over_refused += run->count;
         return;
     }
     *mail = (struct mail_datagram){

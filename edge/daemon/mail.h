@@ -34,7 +34,7 @@ struct mail_datagram {
 enum ask_type {
     ASK_STATUS,     /* struct worker_status */
     ASK_SESSIONS,   /* lines of those that are selected, from `cursor` on */
-    ASK_DISCONNECT, /* the same, and they are ended */
+    ASK_DISCONNECT, /* the same are ended; no lines */
     ASK_DRAIN,
 };
 
@@ -75,7 +75,7 @@ struct worker_status {
     struct plane_user_counters plane;
     struct udp_counters udp;
     struct tun_counters tun;
-    uint64_t handed_over, handed_over_refused; /* datagrams for other workers */
+    uint64_t handed_over; /* datagrams for other workers */
     uint64_t ring_overflows;
     uint32_t num_pools;
     struct worker_pool pools[POOLS_MAX];

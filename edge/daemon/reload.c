@@ -22,30 +22,6 @@ struct reload {
     struct mail_policy mails[WORKERS_MAX];
 };
 
-static void say(struct stream *stream, size_t (*format)(char *, size_t, const void *), const void *what)
-{
-    char *room = stream == NULL ? NULL : stream_room(stream, CONTROL_LINE_MAX);
-    if (room != NULL) {
-        stream_wrote(stream, format(room, CONTROL_LINE_MAX, what));
-        stream_write(stream, "\n", 1);
-    }
-}
-
-static size_t format_change(char *line, size_t cap, const void *change)
-{
-    return control_change_format(line, cap, change);
-}
-
-static size_t format_count(char *line, size_t cap, const void *count)
-{
-    return control_done_format(line, cap, *(const uint32_t *)count);
-}
-
-static size_t format_error(char *line, size_t cap, const void *message)
-{
-    return control_error_format(line, cap, "reload", message);
-}
-
 static void log_findings(struct log *log, const struct config_errors *errors)
 {
     char line[CONFIG_LINE_MAX];
@@ -57,17 +33,15 @@ static void log_findings(struct log *log, const struct config_errors *errors)
     }
 }
 
-static void refuse(struct reload *r, const char *why)
+static void refuse(struct reload *r, const char *error, const char *why)
 {
     struct daemon *d = r->d;
     d->reload_ok = false;
     log_event(&d->log, daemon_wall_ns(), LOG_LEVEL_ERROR, "reload_refused",
               LOG_FIELDS(LOG_NUMBER("errors", r->errors.num_errors)),
               "config not reloaded, the one before stays in force: %s", why);
-    if (r->stream != NULL) {
-        stream_finding(r->stream, &r->errors);
-    }
-    say(r->stream, format_error, why);
+    stream_findings(r->stream, &r->errors);
+    stream_error(r->stream, error, why);
 }
 
 /* Pools are cut into the shards of the running daemon, whatever the new file says about shards. */
@@ -187,17 +161,15 @@ static void report(struct reload *r)
     for (uint32_t i = 0; i < r->changes.count; i++) {
         log_event(&d->log, daemon_wall_ns(), LOG_LEVEL_INFO, "config_changed", LOG_NO_FIELDS, "%s%s",
                   r->changes.v[i].text, r->changes.v[i].restart ? " (at the next start)" : "");
-        say(r->stream, format_change, &r->changes.v[i]);
     }
-    if (r->stream != NULL) {
-        stream_finding(r->stream, &r->errors);
-    }
+    stream_findings(r->stream, &r->errors);
+    stream_changes(r->stream, &r->changes);
     log_event(&d->log, daemon_wall_ns(), LOG_LEVEL_INFO, "reloaded",
               LOG_FIELDS(LOG_NUMBER("changes", r->changes.total),
                          LOG_NUMBER("at_next_start", r->changes.num_restart)),
               "config reloaded: %u changes, of which %u take effect at the next start", r->changes.total,
               r->changes.num_restart);
-    say(r->stream, format_count, &r->changes.total);
+    stream_done(r->stream, r->changes.total);
 }
 
 static void reload_run(struct reload *r, const char *path)
@@ -205,14 +177,14 @@ static void reload_run(struct reload *r, const char *path)
     struct daemon *d = r->d;
     daemon_release(d);
     if (d->state == NODE_STARTING || d->policy_old != NULL) {
-        refuse(r, "the daemon is still busy with its start or the reload before");
+        refuse(r, "busy", "the daemon is still busy with its start or the reload before");
         return;
     }
     if (!daemon_load(path, d->num_workers, &r->config, &r->policy, &r->errors) || !pools_fit(r)) {
         log_findings(&d->log, &r->errors);
-        refuse(r, "it has errors");
+        refuse(r, "config_refused", "it has errors");
     } else if (!workers_answer(d) || !mails_prepare(r)) {
-        refuse(r, "no memory, or a worker does not answer");
+        refuse(r, "failed", "no memory, or a worker does not answer");
     } else {
         r->policy->half_open_max =
             HF_MIN(r->policy->half_open_max, worker_core_config(d->workers[0])->half_open_max);
@@ -229,7 +201,7 @@ void daemon_reload(struct daemon *d, const char *path, struct stream *stream)
 {
     struct reload *r = calloc(1, sizeof(*r));
     if (r == NULL) {
-        say(stream, format_error, "no memory");
+        stream_error(stream, "failed", "no memory");
         return;
     }
     r->d = d;

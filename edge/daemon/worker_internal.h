@@ -38,7 +38,7 @@ struct worker {
     uint32_t store_under_way;
     bool is_stopping;
     ns_t stop_at;
-    uint64_t handed_over, handed_over_refused;
+    uint64_t handed_over;
     uint64_t drops[CAUSE_COUNT]; /* of the worker itself: mailbox full, too long, keepalives */
     uint8_t *answer;             /* MESH_MESSAGE_MAX, for answers in the making */
 
