@@ -7,7 +7,7 @@
 static void on_row(void *context, yyjson_val *line)
 {
     const struct cli *cli = context;
-    yyjson_val *row = cli->json ? line : yyjson_obj_get(line, "status");
+    yyjson_val *row = yyjson_obj_get(line, "status");
     if (cli->json) {
         yyjson_val_write_fp(stdout, row, YYJSON_WRITE_NOFLAG, NULL, NULL);
         putchar('\n');
@@ -33,7 +33,8 @@ static void on_change(void *context, yyjson_val *line)
     const char *text = yyjson_get_str(yyjson_obj_get(change != NULL ? change : finding, "text"));
     bool restart = yyjson_get_bool(yyjson_obj_get(change, "restart"));
     if (cli->json) {
-        on_row(context, line);
+        yyjson_val_write_fp(stdout, line, YYJSON_WRITE_NOFLAG, NULL, NULL);
+        putchar('\n');
     } else {
         printf("%s%s\n", text == NULL ? "" : text, restart ? "  (at the next start)" : "");
     }
