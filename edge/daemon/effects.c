@@ -38,6 +38,52 @@ static void carry_out_store(struct worker *w, const struct store_op *op)
     later_add(w, &event);
 }
 
+/* ---- the event log */
+
+static void budget_refill(struct log_budget *budget, ns_t now)
+{
+    uint64_t more = (now - budget->refilled) / (NS_PER_S / FAILURES_PER_S);
+    if (budget->refilled == 0 || more >= FAILURES_BURST) {
+        budget->lines = FAILURES_BURST;
+        budget->refilled = now;
+    } else {
+        budget->lines = HF_MIN(budget->lines + (uint32_t)more, (uint32_t)FAILURES_BURST);
+        budget->refilled += more * (NS_PER_S / FAILURES_PER_S);
+    }
+}
+
+static bool may_log(struct log_budget *budget, ns_t now)
+{
+    budget_refill(budget, now);
+    if (budget->lines == 0) {
+        budget->withheld++;
+        return false;
+    }
+    budget->lines--;
+    return true;
+}
+
+static void log_withheld(struct worker *w, struct log_budget *budget)
+{
+    if (budget->withheld == 0) {
+        return;
+    }
+    budget_refill(budget, w->now);
+    if (budget->lines >= FAILURES_PER_S) { /* about once a second while it goes on */
+        log_event(w->shared->log, w->wall_ns, LOG_LEVEL_WARNING, "login_failed_withheld",
+                  LOG_FIELDS(LOG_NUMBER("worker", w->config.number), LOG_NUMBER("count", budget->withheld)),
+                  "%u more failed logins were counted, but not logged", budget->withheld);
+        budget->withheld = 0;
+        budget->lines--;
+    }
+}
+
+void worker_log_withheld(struct worker *w)
+{
+    log_withheld(w, &w->unknown_failures);
+    log_withheld(w, &w->known_failures);
+}
+
 static void carry_out_audit(struct worker *w, const struct audit *audit)
 {
     struct audit line = *audit;
@@ -46,7 +92,10 @@ static void carry_out_audit(struct worker *w, const struct audit *audit)
         line.bytes_out += w->removed_out;
         w->removed_in = w->removed_out = 0;
     }
-    log_audit(w->shared->log, w->wall_ns, w->config.number, &line);
+    struct log_budget *budget = audit->remote_id == NULL ? &w->unknown_failures : &w->known_failures;
+    if (audit->type != AUDIT_LOGIN_FAILED || may_log(budget, w->now)) {
+        log_audit(w->shared->log, w->wall_ns, w->config.number, &line);
+    }
     if (audit->type == AUDIT_READY) {
         atomic_store(&w->is_ready, true);
         mesh_notify(&w->port, w->shared->mesh.num_threads - 1);

@@ -82,12 +82,14 @@ static bool step_user(struct start *s)
     return user_find(s->config->user, &s->user, s->error);
 }
 
+/* What is wrong with the store's folder is the store's to say, and to survive. */
 static bool step_folders(struct start *s)
 {
     const struct config *config = s->config;
-    bool has_store = config->store.type == CONFIG_STORE_LMDB;
+    if (config->store.type == CONFIG_STORE_LMDB && folder_of(s, config->store.path)) {
+        (void)!folder_make(s, config->store.path, 0700);
+    }
     return folder_of(s, config->control.socket) &&
-           (!has_store || (folder_of(s, config->store.path) && folder_make(s, config->store.path, 0700))) &&
            (!config->fleet_key_generated || folder_of(s, config->fleet_key));
 }
 

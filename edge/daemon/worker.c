@@ -252,6 +252,7 @@ static void work_round(struct worker *w)
     mail_read(w);
     worker_tun_read(w);
     timers(w);
+    worker_log_withheld(w);
     plane_user_flush(w->plane, w->now);
     worker_step_later(w);
     if (!udp_batch_end(w->udp)) {

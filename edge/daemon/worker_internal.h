@@ -13,6 +13,14 @@ enum {
     WORKER_STORE_BATCH = 32,
 };
 
+/* Anybody can fail to log in, as often as they like; the log has room for so many lines. */
+enum { FAILURES_BURST = 100, FAILURES_PER_S = 20 };
+
+struct log_budget {
+    ns_t refilled;
+    uint32_t lines, withheld;
+};
+
 struct worker {
     struct worker_config config;
     struct worker_shared *shared;
@@ -40,6 +48,7 @@ struct worker {
     ns_t stop_at;
     uint64_t handed_over;
     uint64_t drops[CAUSE_COUNT]; /* of the worker itself: mailbox full, too long, keepalives */
+    struct log_budget unknown_failures, known_failures; /* before and after a peer said who it is */
     uint8_t *answer;             /* MESH_MESSAGE_MAX, for answers in the making */
 
     _Atomic uint64_t heartbeat;
@@ -57,6 +66,9 @@ void worker_step_later(struct worker *worker);
 /* Completions of the store, until there is none. */
 void worker_store_poll(struct worker *worker);
 struct plane_host worker_plane_host(struct worker *worker);
+
+/* Says how many lines were withheld, once the budget has room for that again. */
+void worker_log_withheld(struct worker *worker);
 
 /* intake.c */
 void worker_datagram(struct worker *worker, const struct datagram *datagram);
