@@ -105,6 +105,10 @@ void start_store_done(struct core *core, const struct store_done *done)
 
 void start_record(struct core *core, const struct store_record *stored)
 {
+    const struct core_shard *shard = &core->shards[(uint32_t)stored->token];
+    if (stored->epoch == shard->epoch) {
+        return; /* our own writing, seen because the scan was tried again: not a session of the past */
+    }
     enum cause cause = save_open(core, stored);
     if (cause == CAUSE_NONE) {
         cause = save_restore(core);

@@ -61,7 +61,7 @@ void exch_info(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
         sa_send_response(ike, sa);
         sa_close(ike, sa, work.cause, true);
     } else if (work.num_answer_spis > 0) {
-        wait_begin(ike, sa, PENDING_DELETE); /* else a restart would bring the children back */
+        wait_begin(ike, sa, PENDING_ANSWER); /* else a restart would bring the children back */
     } else {
         sa_send_response(ike, sa);
     }

@@ -33,7 +33,7 @@ enum sa_pending {
     PENDING_AUTH,  /* IKE_AUTH with its first child */
     PENDING_CHILD, /* CREATE_CHILD_SA: new or rekeyed child */
     PENDING_IKE_REKEY,
-    PENDING_DELETE, /* children deleted by the client: the record forgets them before the answer leaves */
+    PENDING_ANSWER, /* what was asked is done; the record says so before the answer does */
     PENDING_RESTORE,
 };
 

@@ -196,7 +196,7 @@ static void wait_finish(struct ike *ike, struct ike_sa *sa)
     case PENDING_IKE_REKEY:
         finish_ike_rekey(ike, sa);
         break;
-    case PENDING_DELETE:
+    case PENDING_ANSWER:
         sa_send_response(ike, sa);
         break;
     case PENDING_RESTORE:
@@ -220,6 +220,14 @@ void pending_sa_free(struct ike *ike, struct ike_sa *sa)
     sa->pending_sa = SLOT_NONE;
 }
 
+static bool answer_seal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, uint16_t notify)
+{
+    struct builder b;
+    chain_start(ike, &b);
+    build_notify(&b, PROTOCOL_NONE, (struct span){0}, notify, (struct span){0});
+    return sa_respond(ike, sa, exchange, &b);
+}
+
 /* Undoes what the request would have created and answers that it may be tried again. */
 static void wait_failed(struct ike *ike, struct ike_sa *sa, enum cause cause)
 {
@@ -238,7 +246,13 @@ static void wait_failed(struct ike *ike, struct ike_sa *sa, enum cause cause)
     }
     pending_sa_free(ike, sa);
     sa->peer_next_id--; /* the answer under this id never left */
-    sa_respond_notify(ike, sa, exchange, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
+    bool answered = answer_seal(ike, sa, exchange, NOTIFY_TEMPORARY_FAILURE);
+    if (answered && cause == CAUSE_PLANE && pending != PENDING_AUTH) {
+        /* After a restart the same request must be refused again, not tried again. */
+        wait_begin(ike, sa, PENDING_ANSWER);
+    } else if (answered) {
+        sa_send_response(ike, sa);
+    }
     if (pending == PENDING_AUTH) {
         ike->counters.handshakes[cause]++;
         host_of(ike)->news(host_of(ike)->context, NEWS_LOGIN_FAILED, sa, NULL, cause, NULL);
@@ -344,7 +358,7 @@ void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum 
         return;
     }
     bool ok = result == IKE_STORE_OK;
-    bool creates = sa->pending != PENDING_RESTORE && sa->pending != PENDING_DELETE;
+    bool creates = sa->pending != PENDING_RESTORE && sa->pending != PENDING_ANSWER;
     if (waits && !ok && creates && ike->policy->store_failure == POLICY_STORE_REFUSE) {
         wait_refused(ike, sa);
         return;

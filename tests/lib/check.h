@@ -24,6 +24,7 @@ struct check_answer {
     uint16_t fragment;
     uint8_t exchange;
     uint64_t digest;
+    size_t len;
     uint32_t ops_open; /* when it was sent first */
     uint32_t restarts; /* of the gateway, when it was sent last */
 };

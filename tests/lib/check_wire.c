@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define REFUSAL_BYTES 100 /* a sealed notify; what creates something is longer */
+
 uint64_t check_hash(uint64_t hash, const void *bytes, size_t len)
 {
     const uint8_t *at = bytes;
@@ -89,14 +91,15 @@ static struct check_answer *find_answer(struct check *check, const struct ike_he
 }
 
 static void check_answer(struct world *world, const struct ike_header *header, uint16_t fragment,
-                         uint64_t digest)
+                         struct span bytes, uint64_t digest)
 {
     struct check *check = &world->check;
     struct check_answer *old = find_answer(check, header, fragment);
     if (old != NULL) {
         /* What changes nothing is not written to the store, so that after a restart the same question is
          * answered anew, with the same words under another IV; and a first message begins anew. */
-        bool lasts = header->exchange != INFORMATIONAL && header->exchange != IKE_SA_INIT;
+        bool refusal = bytes.len < REFUSAL_BYTES && old->len < REFUSAL_BYTES;
+        bool lasts = header->exchange != INFORMATIONAL && header->exchange != IKE_SA_INIT && !refusal;
         bool unwritten = check->lenient_store; /* answers may leave without a record then */
         bool anew = (!lasts || unwritten) && old->restarts < world->restarts;
         old->restarts = world->restarts;
@@ -114,6 +117,7 @@ static void check_answer(struct world *world, const struct ike_header *header, u
                                                                  .fragment = fragment,
                                                                  .exchange = header->exchange,
                                                                  .digest = digest,
+                                                                 .len = bytes.len,
                                                                  .ops_open = world->ops_open,
                                                                  .restarts = world->restarts};
 }
@@ -134,7 +138,7 @@ void check_sent(struct world *world, struct span bytes)
     }
     bool first = header.exchange == IKE_SA_INIT && header.spi_r != 0;
     if ((header.flags & IKE_FLAG_RESPONSE) != 0 && (at != 0 || first)) {
-        check_answer(world, &header, fragment, digest);
+        check_answer(world, &header, fragment, bytes, digest);
     }
 }
 
@@ -150,7 +154,7 @@ void check_gained(struct world *world, struct span bytes)
     const struct check_answer *answer = find_answer(&world->check, &header, fragment);
     if (answer == NULL) {
         check_fail(world, "E1", "the client gained by an answer that was never sent");
-    } else if (answer->ops_open != 0 && world->num_clients == 1) {
+    } else if (answer->ops_open != 0 && world->num_clients == 1 && world->restarts == 0) {
         check_fail(world, "E1", "answer %u left while %u operations were open", header.message_id,
                    answer->ops_open);
     }

@@ -66,7 +66,7 @@ static enum store_result carry_out(struct store_model *store, const struct store
     hf_assert(op->shard < STORE_MODEL_SHARDS);
     uint16_t *epoch = &store->epochs[op->shard];
     if (op->type == STORE_CLAIM) {
-        *epoch = (uint16_t)(*epoch + (store->faults.same_epoch && *epoch > 0 ? 0 : 1));
+        *epoch = (uint16_t)(store->faults.epoch_back && *epoch > 1 ? *epoch - 1 : *epoch + 1);
         *ret_epoch = *epoch;
         return STORE_OK;
     }

@@ -22,7 +22,7 @@ struct store_faults {
     uint32_t fail_permille; /* by chance, with any result */
     bool carried_out;       /* the operation is done all the same, only the answer is bad (STORE_UNKNOWN) */
     /* Planted bugs of a store: */
-    bool same_epoch;   /* a claim does not raise the epoch */
+    bool epoch_back;   /* every other claim gives the epoch before */
     bool forgets_puts; /* says yes and writes nothing */
     bool keeps_deleted;
 };

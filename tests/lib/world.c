@@ -89,7 +89,7 @@ struct world *world_new(const struct world_options *options)
     world->policy.policy.cookie_threshold =
         options->cookie_threshold == 0 ? UINT32_MAX : options->cookie_threshold - 1;
     config_init(world);
-    world->store.faults.same_epoch = options->planted == PLANTED_SAME_EPOCH;
+    world->store.faults.epoch_back = options->planted == PLANTED_EPOCH_BACK;
     core_start(world);
     world_add_client(world, options->certificates ? TEST_CERT_CLIENT : "alice@example.net");
     world_run(world, NS_PER_S);
@@ -271,6 +271,8 @@ bool world_step(struct world *world, ns_t until)
     world->now = HF_MAX(world->now, at);
     if (++world->events == world->crash_at) {
         world_restart(world);
+        world->crash_at = world->crash_again == 0 ? 0 : world->events + world->crash_again;
+        world->crash_again = 0;
         return true;
     }
     if (item_at <= timer_at) {

@@ -48,7 +48,7 @@ struct item {
 /* Bugs that the world plants, to see whether the checkers find them. */
 enum planted {
     PLANTED_NONE,
-    PLANTED_SAME_EPOCH,      /* the store's claims do not raise the epoch */
+    PLANTED_EPOCH_BACK,      /* the store gives an epoch a second time */
     PLANTED_FORGETS_PUTS,    /* the store says yes and writes nothing */
     PLANTED_KEEPS_DELETED,   /* the store keeps deleted records */
     PLANTED_FORGETS_INSTALL, /* the plane says yes and installs nothing */
@@ -94,8 +94,9 @@ struct world {
     struct store_model store;
     struct plane_model plane;
     struct check check;
-    uint32_t events;   /* handled since arming */
-    uint32_t crash_at; /* the gateway restarts before this event; 0: never */
+    uint32_t events;      /* handled since arming */
+    uint32_t crash_at;    /* the gateway restarts before this event; 0: never */
+    uint32_t crash_again; /* and once more after so many; 0: not */
     uint32_t restarts;
     uint64_t trace_hash;
     uint32_t audits[AUDIT_READY + 1];

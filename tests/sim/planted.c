@@ -15,7 +15,7 @@ struct planting {
 };
 
 static const struct planting plantings[] = {
-    {PLANTED_SAME_EPOCH, "epoch-kept", "dpd", 3, NET_NONE, false, "N1"},
+    {PLANTED_EPOCH_BACK, "epoch-back", "dpd", 3, NET_NONE, false, "N1"},
     {PLANTED_FORGETS_PUTS, "put-forgotten", "connect", 0, NET_NONE, false, "P2"},
     {PLANTED_KEEPS_DELETED, "record-kept", "delete", 0, NET_NONE, false, "P2"},
     {PLANTED_FORGETS_INSTALL, "install-forgotten", "connect", 0, NET_NONE, false, "E1"},
@@ -43,6 +43,7 @@ static void planted_go(struct tally *tally, const struct planting *planting)
     run.options.planted = planting->planted;
     run.options.verbose = tally->only_case != NULL;
     run.crash_at = planting->crash_at;
+    run.crash_again = planting->crash_at == 0 ? 0 : 12;
     run.net.duplicate = planting->duplicate;
     run.net.duplicate_after = 5 * NS_PER_MS; /* the first copy has been answered */
     run.net.forge_all = planting->forge_all;

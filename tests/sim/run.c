@@ -19,7 +19,7 @@ static void plant(struct world *world)
     enum planted planted = world->options.planted;
     world->store.faults.forgets_puts = planted == PLANTED_FORGETS_PUTS;
     world->store.faults.keeps_deleted = planted == PLANTED_KEEPS_DELETED;
-    world->store.faults.same_epoch = planted == PLANTED_SAME_EPOCH;
+    world->store.faults.epoch_back = planted == PLANTED_EPOCH_BACK;
     world->plane.faults.forgets_installs = planted == PLANTED_FORGETS_INSTALL;
     world->plane.faults.keeps_removed = planted == PLANTED_KEEPS_REMOVED;
 }
@@ -31,6 +31,7 @@ static void arm(struct world *world, const struct run *run)
     plane_model_arm(&world->plane, &run->plane);
     plant(world);
     world->crash_at = run->crash_at;
+    world->crash_again = run->crash_again;
     world->check.lenient_store = run->store.fail_nth != 0;
 }
 

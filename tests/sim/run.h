@@ -9,7 +9,7 @@ struct run {
     struct net_faults net;
     struct store_faults store;
     struct plane_faults plane;
-    uint32_t crash_at;
+    uint32_t crash_at, crash_again;
     bool harmless; /* the fault is the network's alone, so the story must be reached */
 };
 
