@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 16 };
+enum { BACKLOG = 64 };
 
 static bool unix_address(const char *path, struct sockaddr_un *ret_addr)
 {
