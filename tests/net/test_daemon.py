@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The process itself: what it keeps of root, what its own sockets' clients can do to it, what it tells systemd."""
+"""The process itself: what it keeps of root, what clients of its sockets can do to it, what systemd hears."""
 import json
 import os
 import re
