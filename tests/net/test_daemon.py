@@ -69,8 +69,8 @@ def privileges():
 @suite.case("nonsense on the control socket is refused or hung up on, and hurts nobody")
 def nonsense():
     for request in (b"\n", b"{}\n", b"[]\n", b"\x00\xff\n", b'{"command":"nonsense"}\n',
-                    b'{"command":"show"}\n', b'{"command":"status","more":1}\n', b'{"command":"disconnect"}\n',
-                    b'"' * 4000 + b"\n"):
+                    b'{"command":"show"}\n', b'{"command":"status","more":1}\n',
+                    b'{"command":"disconnect"}\n', b'"' * 4000 + b"\n"):
         answer = ask(request)
         assert len(answer) == 1 and answer[0]["error"] == "bad_request", (request, answer)
     assert ask(b"x" * 100_000) == []
