@@ -59,6 +59,7 @@ static enum cause install(struct plane_model *plane, const struct plane_child *w
                                                      .spi_out = wanted->spi_out,
                                                      .outbound = wanted->outbound,
                                                      .remote = wanted->remote,
+                                                     .sequence_out = wanted->sequence_out,
                                                      .sequence_limit = wanted->sequence_limit};
     return CAUSE_NONE;
 }

@@ -20,7 +20,7 @@ struct plane_model_child {
     uint32_t child, session, spi_in, spi_out;
     bool outbound;
     struct endpoint remote;
-    uint64_t sequence_limit;
+    uint64_t sequence_out, sequence_limit;
 };
 
 /* An outbound key as it was installed: never twice with one epoch, for the epoch makes its IVs new. */
