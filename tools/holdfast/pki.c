@@ -1,6 +1,7 @@
 /* holdfast pki: one directory is one certification authority, so that a first try needs no other tool.
  *   ca.pem ca.key ca.crl       the CA and its revocations
- *   NAME.pem NAME.key          what it issued: leaf first, then intermediates */
+ *   NAME.pem NAME.key          what it issued: leaf first, then intermediates
+ *   NAME.crl                   revocations of the intermediate CA NAME */
 #include "edge/crypto/pki.h"
 
 #include "edge/base/secret.h"
@@ -8,6 +9,7 @@
 #include "tools/holdfast/command.h"
 #include "tools/holdfast/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -36,14 +38,20 @@ const struct command pki_commands[] = {
              "holds the chain. Default: --key p256, 398 days.",
      .run = pki_issue},
     {.name = "revoke",
-     .arguments = "DIR NAME|SERIAL",
+     .arguments = "DIR NAME|SERIAL [--issuer NAME]",
      .summary = "Revoke a certificate",
-     .help = "Adds the certificate to DIR/ca.crl. Copy the CRL to the gateways and run `holdfast reload`.",
+     .help = "Adds the certificate to the CRL of the CA that issued it: DIR/ca.crl, or DIR/ISSUER.crl of an\n"
+             "intermediate CA. Copy the CRL to the gateways and run `holdfast reload`. --issuer says whose "
+             "SERIAL "
+             "it is.",
      .run = pki_revoke},
     {.name = "crl",
-     .arguments = "DIR [--days N]",
+     .arguments = "DIR [--days N] [--issuer NAME]",
      .summary = "Renew the CRL",
-     .help = "Signs DIR/ca.crl anew with the same revocations, valid for N days (default 30).",
+     .help =
+         "Signs DIR/ca.crl, or DIR/NAME.crl of an intermediate CA, anew with the same revocations, valid for "
+         "N days\n"
+         "(default 30).",
      .run = pki_crl},
     {.name = "list",
      .arguments = "FILE...",
@@ -199,7 +207,8 @@ static int issue(const char *dir, const char *name, const struct pki_options *op
     return written ? CLI_OK : made ? CLI_FAILED : cli_error(CLI_FAILED, "%s", error);
 }
 
-static int write_crl(const char *dir, const struct pki_revocation *revocation, int days)
+/* The CRL of the CA `ca`, which covers only what that CA itself issued. */
+static int write_crl(const char *dir, const char *ca, const struct pki_revocation *revocation, int days)
 {
     static uint8_t text[1 << 20];
     char error[CRYPTO_ERROR_MAX], path[PATH_MAX];
@@ -208,8 +217,8 @@ static int write_crl(const char *dir, const struct pki_revocation *revocation, i
     struct pki_issuer issuer;
     struct file old = {0};
     int64_t now = time(NULL);
-    path_in(dir, "ca", ".crl", path);
-    bool loaded = load_issuer(dir, "ca", &files, &issuer) && (!file_exists(path) || file_load(path, &old));
+    path_in(dir, ca, ".crl", path);
+    bool loaded = load_issuer(dir, ca, &files, &issuer) && (!file_exists(path) || file_load(path, &old));
     bool ok = loaded && pki_crl_new(&issuer, file_span(&old), revocation, revocation == NULL ? 0 : 1,
                                     now - BACKDATE_S, now + (int64_t)days * DAY_S, &crl, error);
     if (loaded && !ok) {
@@ -245,7 +254,7 @@ int pki_init(const struct cli *cli, int argc, char **argv)
         .subject = options.name == NULL ? "Holdfast CA" : options.name, .role = PKI_CA, .path_len = -1};
     struct pki_issuer self = {0};
     int code = issue(dir, "ca", &options, &request, &self, false);
-    code = code == CLI_OK ? write_crl(dir, NULL, 30) : code;
+    code = code == CLI_OK ? write_crl(dir, "ca", NULL, 30) : code;
     if (code == CLI_OK) {
         say_written(cli, dir, "ca");
     }
@@ -279,6 +288,7 @@ int pki_issue(const struct cli *cli, int argc, char **argv)
         code = issue(dir, name, &options, &request, &issuer, !root);
     }
     free_issuer(&files);
+    code = code == CLI_OK && ca ? write_crl(dir, name, NULL, 30) : code;
     if (code == CLI_OK) {
         say_written(cli, dir, name);
     }
@@ -300,23 +310,65 @@ static bool read_cert(const char *path, struct pki_cert_text *ret)
     return ok;
 }
 
+static bool is_ca_of(const char *path, const char *subject)
+{
+    char error[CRYPTO_ERROR_MAX];
+    struct file pem;
+    struct pki_cert_text cert;
+    if (!file_load(path, &pem)) {
+        return false;
+    }
+    bool found =
+        pki_cert_read(file_span(&pem), &cert, error) && cert.is_ca && strcmp(cert.subject, subject) == 0;
+    file_free(&pem);
+    return found;
+}
+
+/* The name in `dir` of the CA with this subject. */
+static bool find_ca(const char *dir, const char *subject, char ret_name[NAME_MAX + 1])
+{
+    DIR *entries = opendir(dir);
+    const struct dirent *entry;
+    bool found = false;
+    while (entries != NULL && !found && (entry = readdir(entries)) != NULL) {
+        size_t len = strlen(entry->d_name);
+        if (len <= strlen(".pem") || strcmp(entry->d_name + len - strlen(".pem"), ".pem") != 0) {
+            continue;
+        }
+        char path[PATH_MAX];
+        snprintf(ret_name, NAME_MAX + 1, "%.*s", (int)(len - strlen(".pem")), entry->d_name);
+        found = is_ca_of(path_in(dir, ret_name, ".pem", path), subject);
+    }
+    if (entries != NULL) {
+        closedir(entries);
+    }
+    return found;
+}
+
 int pki_revoke(const struct cli *cli, int argc, char **argv)
 {
-    if (argc != 3) {
+    struct pki_options options;
+    if (!parse_options(argc, argv, &options) || argc - optind != 2) {
         return usage("revoke");
     }
-    char path[PATH_MAX];
+    const char *dir = argv[optind], *name = argv[optind + 1];
+    char path[PATH_MAX], ca[NAME_MAX + 1];
     struct pki_cert_text cert;
-    struct pki_revocation revocation = {.serial = argv[2], .at_unix_s = time(NULL)};
-    if (file_exists(path_in(argv[1], argv[2], ".pem", path))) {
+    struct pki_revocation revocation = {.serial = name, .at_unix_s = time(NULL)};
+    snprintf(ca, sizeof(ca), "%s", options.issuer == NULL ? "ca" : options.issuer);
+    if (file_exists(path_in(dir, name, ".pem", path))) {
         if (!read_cert(path, &cert)) {
             return CLI_FAILED;
         }
+        if (!find_ca(dir, cert.issuer, ca)) {
+            return cli_error(CLI_FAILED, "%s was issued by %s, which is not in %s", name, cert.issuer, dir);
+        }
         revocation.serial = cert.serial;
     }
-    int code = write_crl(argv[1], &revocation, 30);
+    int code = write_crl(dir, ca, &revocation, 30);
     if (code == CLI_OK) {
-        printf(cli->json ? "{\"revoked\":\"%s\"}\n" : "revoked %s\n", revocation.serial);
+        printf(cli->json ? "{\"revoked\":\"%s\",\"crl\":\"%s/%s.crl\"}\n" : "revoked %s in %s/%s.crl\n",
+               revocation.serial, dir, ca);
     }
     return code;
 }
@@ -327,9 +379,10 @@ int pki_crl(const struct cli *cli, int argc, char **argv)
     if (!parse_options(argc, argv, &options) || argc - optind != 1) {
         return usage("crl");
     }
-    int code = write_crl(argv[optind], NULL, options.days == 0 ? 30 : options.days);
+    const char *ca = options.issuer == NULL ? "ca" : options.issuer;
+    int code = write_crl(argv[optind], ca, NULL, options.days == 0 ? 30 : options.days);
     if (code == CLI_OK) {
-        printf(cli->json ? "{\"crl\":\"%s/ca.crl\"}\n" : "wrote %s/ca.crl\n", argv[optind]);
+        printf(cli->json ? "{\"crl\":\"%s/%s.crl\"}\n" : "wrote %s/%s.crl\n", argv[optind], ca);
     }
     return code;
 }
