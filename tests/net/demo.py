@@ -17,11 +17,16 @@ Files = collections.namedtuple("Files", "cert_path key_path chain_path")
 Authority = collections.namedtuple("Authority", "path")
 STEPS = 9
 IKE_ONLY = "udp port 500 or (udp port 4500 and udp[8:4] = 0)"
+ALICE, CAROL = "alice@example.net", "carol@example.net"
 BOB, BOB_SECRET = "bob@example.net", "correct horse battery staple"
 
 
 def paint(code, text):
     return f"\033[{code}m{text}\033[0m" if COLOURS else text
+
+
+def ms_since(start):
+    return f"{(time.monotonic() - start) * 1000:.0f} ms"
 
 
 class Show:
@@ -76,8 +81,7 @@ class Demo:
         show.step("Certificates from the gateway's own small CA")
         pki = self.lab.path("pki")
         for arguments in (("init", pki, "--name", "Demo CA"), ("issue", pki, GATEWAY_ID, "--server"),
-                          ("issue", pki, "alice@example.net", "--client"),
-                          ("issue", pki, "carol@example.net", "--client")):
+                          ("issue", pki, ALICE, "--client"), ("issue", pki, CAROL, "--client")):
             out = run([os.path.join(build_dir(), "holdfast"), "pki", *arguments]).stdout
             show.command("holdfast pki " + " ".join(arguments).replace(pki, "pki"), out.replace(pki, "pki"))
 
@@ -94,7 +98,7 @@ class Demo:
         start = time.monotonic()
         self.gateway.start()
         show.command("holdfastd --config holdfast.yaml &")
-        show.good(f"ready after {(time.monotonic() - start) * 1000:.0f} ms")
+        show.good(f"ready after {ms_since(start)}")
 
     def connect(self):
         show.step("Three strongSwan clients from Debian connect, unmodified")
@@ -102,16 +106,16 @@ class Demo:
         node = self.lab.client
         self.capture = Capture(self.lab.gw, OUTER, IKE_ONLY)
         self.clients = [
-            Client(node("alice"), "alice@example.net", self.files("alice@example.net"), authorities=authority),
+            Client(node("alice"), ALICE, self.files(ALICE), authorities=authority),
             Client(node("bob"), BOB, psk=BOB_SECRET),
-            Client(node("carol"), "carol@example.net", self.files("carol@example.net"), authorities=authority)]
+            Client(node("carol"), CAROL, self.files(CAROL), authorities=authority)]
         for client, how in zip(self.clients, ("an ECDSA certificate", "a pre-shared key",
                                               "an ECDSA certificate, from behind the NAT")):
             client.start()
             start = time.monotonic()
             client.connect()
-            show.good(f"{client.identity} with {how}: {(time.monotonic() - start) * 1000:.0f} ms, got "
-                      + " and ".join(client.addresses()))
+            took = ms_since(start)
+            show.good(f"{client.identity} with {how}: {took}, got {' and '.join(client.addresses())}")
         self.cli("sessions")
         self.sessions = self.known()
         assert len(self.sessions) == 3
@@ -142,9 +146,9 @@ class Demo:
         assert not self.gateway.process.running()
         self.gateway.start()
         show.command("holdfastd --config holdfast.yaml &")
-        show.good(f"started again and ready {(time.monotonic() - start) * 1000:.0f} ms after the kill")
+        show.good(f"started again and ready {ms_since(start)} after the kill")
         wait_until("all clients get through", lambda: all(reaches(client.node) for client in self.clients))
-        show.good(f"all three clients got through again {(time.monotonic() - start) * 1000:.0f} ms after the kill")
+        show.good(f"all three clients got through again {ms_since(start)} after the kill")
         self.cli("sessions")
         assert self.known() == self.sessions, "not the same sessions"
         show.good("the same sessions, with the same addresses")
@@ -172,7 +176,7 @@ class Demo:
         assert code == 0, f"exit code {code}"
         left = self.lab.gw.out("ip", "-br", "link") + self.lab.gw.out("nft", "list", "tables")
         assert TUN + "0" not in left and "holdfast" not in left, left
-        show.good(f"holdfastd ended in order after {(time.monotonic() - start) * 1000:.0f} ms; "
+        show.good(f"holdfastd ended in order after {ms_since(start)}; "
                   "its device, its routes and its nftables table are gone")
         for client in self.clients:
             client.stop()
@@ -202,7 +206,8 @@ def main():
     crash = demo.crash()
     demo.proof(crash)
     demo.finish()
-    print(f"\n{paint('1;32', 'Done')} in {time.monotonic() - show.start:.0f} s; nothing of it is left behind.")
+    seconds = time.monotonic() - show.start
+    print(f"\n{paint('1;32', 'Done')} in {seconds:.0f} s; nothing of it is left behind.")
 
 
 try:

@@ -14,7 +14,8 @@ scene = None
 def scan(*options):
     """What ike-scan prints, and the IKE messages it got back."""
     capture = Capture(scene.lab.router, "cl1", "udp", name="scan")
-    out = scene.lab.client("cl1").out("ike-scan", "--ikev2", "--retry=2", "--timeout=1000", *options, ANYCAST4)
+    node = scene.lab.client("cl1")
+    out = node.out("ike-scan", "--ikev2", "--retry=2", "--timeout=1000", *options, ANYCAST4)
     return out, [m for m in ike_messages(capture.stop()) if m.response]
 
 

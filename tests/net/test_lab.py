@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The laboratory itself: strongSwan clients, the NAT, the web server and the capture work, with a strongSwan
 gateway in our gateway's place. When this fails, look here before looking at the daemon."""
-from lab.capture import (AUTH, SA_INIT, Capture, esp_packets, ike_messages, repeated_esp_ivs, repeated_ike_ivs)
+from lab.capture import (AUTH, SA_INIT, Capture, esp_packets, ike_messages, repeated_esp_ivs,
+                         repeated_ike_ivs)
 from lab.ike import CP, IkeError, Initiator
 from lab.pki import Authority
 from lab.strongswan import GATEWAY_ID, Client, ReferenceGateway

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The operator's side: the command line, reload, drain on SIGTERM, MSS clamping, source NAT."""
+import collections
 import json
 import os
 import re
@@ -18,6 +19,9 @@ scene = None
 client = None
 POOL_NAT = "10.61.0.0/24"
 NAT_ID = "nat.example.net"
+PKI_ID = "pki.example.net"
+Files = collections.namedtuple("Files", "cert_path key_path chain_path")
+Authority = collections.namedtuple("Authority", "path")
 
 
 def configure(here, config):
@@ -35,7 +39,7 @@ def status():
     client.connect()
     text = scene.gateway.cli("status").stdout
     assert "ready" in text.lower(), text
-    value = scene.gateway.cli_json("status")["status"]
+    value = scene.gateway.cli_json("status")
     assert value["state"] == "ready" and value["sessions"] == 1, value
 
 
@@ -68,6 +72,34 @@ def spi():
     ike = client.sa()["responder-spi"]
     assert "IKE SPI: key epoch" in scene.gateway.cli("spi", f"0x{ike}").stdout
     assert "not of this fleet" in scene.gateway.cli("spi", "0x0123456789abcdef", check=False).stdout
+
+
+@suite.case("pki: what it issues works on both sides, and what it revokes does not")
+def pki():
+    config, path = scene.gateway.config, scene.lab.path("operator-pki")
+    for arguments in (("init", path), ("issue", path, PKI_ID, "--server"), ("issue", path, "eve@example.net",
+                      "--client"), ("issue", path, "Sub CA", "--ca", "--key", "ed25519"),
+                      ("issue", path, "sub@example.net", "--client", "--issuer", "Sub CA")):
+        scene.gateway.cli("pki", *arguments)
+    config["identities"].append({"id": PKI_ID, "certificate": f"{path}/{PKI_ID}.pem",
+                                 "key": f"{path}/{PKI_ID}.key"})
+    config["connections"].append({**config["connections"][0], "name": "pki", "identity": PKI_ID,
+                                  "ca": [f"{path}/ca.pem"], "crl": [f"{path}/ca.crl", f"{path}/Sub CA.crl"]})
+    scene.gateway.write_config()
+    scene.gateway.cli("reload")
+    authorities = [Authority(f"{path}/ca.pem")]
+    for name in ("eve@example.net", "sub@example.net"):
+        files = Files(*(f"{path}/{name}{suffix}" for suffix in (".pem", ".key", ".pem")))
+        other = scene.certificate_client("cl2", name, certificate=files, authorities=authorities,
+                                         gateway_id=PKI_ID)
+        other.connect()
+        assert ping(other.node) == (5, 5), name
+        other.disconnect()
+        print("  " + scene.gateway.cli("pki", "revoke", path, name).stdout.strip())
+        scene.gateway.cli("reload")
+        other.refused()
+        assert scene.gateway.events("login_failed")[-1]["cause"] == "cert_revoked", name
+        other.stop()
 
 
 @suite.case("check: a good file is good, a bad one is refused with file, line and column")

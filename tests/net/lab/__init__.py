@@ -1,5 +1,5 @@
-"""Network tests in namespaces. A program that imports this starts again inside `tools/root lab`, unless it runs
-there already, so each test can be started by hand, as root, from anywhere."""
+"""Network tests in namespaces. A program that imports this starts again inside `tools/root lab`, unless it
+runs there already, so each test can be started by hand, as root, from anywhere."""
 import os
 import sys
 

@@ -21,7 +21,8 @@ class Capture:
     def __init__(self, node, interface, expression="udp", snap=0, name="capture"):
         self.path = node.lab.path(f"{name}.pcap")
         self.process = node.start(f"tcpdump-{name}", "tcpdump", "-Z", "root", "-n", "-U", "--immediate-mode",
-                                  "-B", "32768", "-s", str(snap), "-i", interface, "-w", self.path, expression)
+                                  "-B", "32768", "-s", str(snap), "-i", interface, "-w", self.path,
+                                  expression)
         wait_until("tcpdump listens", lambda: "listening on" in self.process.log())
 
     def stop(self):

@@ -156,7 +156,7 @@ class Holdfast:
         return values
 
     def metric_sum(self, name):
-        return sum(value for key, value in self.metrics().items() if key == name or key.startswith(name + "{"))
+        return sum(value for key, value in self.metrics().items() if key.split("{")[0] == name)
 
     def wait_sessions(self, count, timeout_s=10):
         try:

@@ -79,7 +79,8 @@ def wrong_nonce(rng, _):
 
 
 def wrong_notify(rng, _):
-    body = struct.pack("!BBH", rng.choice((0, 1, 3, 255)), rng.choice((0, 4, 8, 200, 255)), rng.getrandbits(16))
+    body = struct.pack("!BBH", rng.choice((0, 1, 3, 255)), rng.choice((0, 4, 8, 200, 255)),
+                       rng.getrandbits(16))
     cookie = ike.notify(ike.COOKIE, rng.randbytes(rng.choice((0, 1, 24, 64, 65))))
     return init(rng, [cookie, *init_payloads(rng), (ike.NOTIFY, body + rng.randbytes(rng.randrange(12)))])
 
@@ -92,8 +93,9 @@ def before_keys(rng, _):
     """Exchanges that need keys, for SPIs that nobody has."""
     exchange = rng.choice((AUTH, CREATE_CHILD, INFORMATIONAL, 43, 38))
     body = rng.randbytes(rng.randrange(8, 200))
-    return ike.header(rng.randbytes(8), rng.choice((bytes(8), rng.randbytes(8))), rng.choice((0, ike.SK, SKF)),
-                      exchange, rng.choice((8, 32, 40, 0)), rng.randrange(4), 28 + len(body)) + body
+    spi_r, first = rng.choice((bytes(8), rng.randbytes(8))), rng.choice((0, ike.SK, SKF))
+    return ike.header(rng.randbytes(8), spi_r, first, exchange, rng.choice((8, 32, 40, 0)), rng.randrange(4),
+                      28 + len(body)) + body
 
 
 def forged_sealed(rng, target):
@@ -116,12 +118,14 @@ def plain_delete(rng, target):
     """What would end the session, if only it were protected."""
     payload = rng.choice(((ike.DELETE, struct.pack("!BBH", 1, 0, 0)), ike.notify(24), ike.notify(4),
                           (ike.DELETE, struct.pack("!BBH", 3, 4, 1) + target.esp_spi)))
-    return ike.message(target.spi_i, target.spi_r, INFORMATIONAL, rng.choice((8, 32, 0)), rng.randrange(8), [payload])
+    return ike.message(target.spi_i, target.spi_r, INFORMATIONAL, rng.choice((8, 32, 0)), rng.randrange(8),
+                       [payload])
 
 
 def forged_esp(rng, target):
     spi = rng.choice((target.esp_spi, target.esp_spi, rng.randbytes(4), b"\0\0\0\1"))
-    return spi + struct.pack("!I", rng.getrandbits(32)) + rng.randbytes(rng.choice((0, 7, 8, 24, 25, 100, 1300)))
+    size = rng.choice((0, 7, 8, 24, 25, 100, 1300))
+    return spi + struct.pack("!I", rng.getrandbits(32)) + rng.randbytes(size)
 
 
 def replayed(rng, target):
@@ -132,8 +136,8 @@ def replayed(rng, target):
 IKE_KINDS = (noise, wrong_header, wrong_lengths, long_chain, wrong_sa, many_transforms, wrong_ke, wrong_nonce,
              wrong_notify, mutated_init, before_keys, forged_sealed, forged_fragment, plain_delete)
 ESP_KINDS = (forged_esp, replayed)
-EXPECTED_DROPS = ("short", "length", "version", "spi_forged", "payload_length", "sa_syntax", "nonce_size", "icv",
-                  "notify_syntax", "esp_short", "esp_spi", "esp_icv", "esp_replay")
+EXPECTED_DROPS = ("short", "length", "version", "spi_forged", "payload_length", "sa_syntax", "nonce_size",
+                  "icv", "notify_syntax", "esp_short", "esp_spi", "esp_icv", "esp_replay")
 
 
 def datagrams(rng, target, count):

@@ -134,8 +134,8 @@ def udp_socket(node, source, timeout_s=2.0, port=0):
 
 
 class Initiator:
-    """One IKE SA with a pre-shared key, or with the key of an ECDSA P-256 certificate, over port 4500 from the start (RFC 7296, section 2.23 allows that). Its NAT detection
-    always finds a NAT, so that ESP is in UDP."""
+    """One IKE SA with a pre-shared key, or with the key of an ECDSA P-256 certificate, over port 4500 from
+    the start (RFC 7296, section 2.23 allows that). Its NAT detection always finds a NAT, so ESP is in UDP."""
 
     def __init__(self, node, identity, psk, gateway_id, source, target=ANYCAST4, timeout_s=2.0,
                  certificate=None):
@@ -260,7 +260,7 @@ class Initiator:
         return [(CERT, b"\4" + der), (AUTHP, bytes([9, 0, 0, 0]) + r.to_bytes(32) + s.to_bytes(32))]
 
     def auth(self, asked=(INTERNAL_IP4, INTERNAL_DNS4)):
-        """IKE_AUTH; the payloads of the answer. With a pre-shared key, the gateway must have proved itself."""
+        """IKE_AUTH; the payloads of the answer. With a pre-shared key the gateway must have proved itself."""
         payloads = self.exchange(AUTH, self.auth_payloads(asked))
         found = dict(payloads)
         if AUTHP not in found:

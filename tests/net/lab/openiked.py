@@ -49,8 +49,8 @@ class OpenIked:
         os.chmod(self.conf, 0o600)
 
     def start(self):
-        self.process = self.node.start(self.name, "/usr/sbin/iked", "-dvv", "-f", self.conf, "-s", self.socket,
-                                       env={"LD_PRELOAD": self.shim})
+        self.process = self.node.start(self.name, "/usr/sbin/iked", "-dvv", "-f", self.conf, "-s",
+                                       self.socket, env={"LD_PRELOAD": self.shim})
 
     def wait_log(self, text, timeout_s=20):
         return wait_until(f"iked says {text!r}", lambda: text in self.process.log(), timeout_s)

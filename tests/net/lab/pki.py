@@ -21,7 +21,7 @@ def new_key(kind):
 def hash_for(key):
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return None
-    return hashes.SHA384() if isinstance(key, ec.EllipticCurvePrivateKey) and key.key_size == 384 else hashes.SHA256()
+    return hashes.SHA384() if getattr(key, "curve", None) and key.key_size == 384 else hashes.SHA256()
 
 
 def name(common_name):

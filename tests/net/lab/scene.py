@@ -22,7 +22,8 @@ class Scene:
         if start:
             self.gateway.start()
 
-    def certificate_client(self, node, identity=None, kind="p256", behind_nat=False, certificate=None, **more):
+    def certificate_client(self, node, identity=None, kind="p256", behind_nat=False, certificate=None,
+                           **more):
         """A client with a certificate on the named node, running but not connected."""
         identity = identity or f"{node}@example.net"
         certificate = certificate or self.authority.issue(identity, kind)
@@ -35,7 +36,8 @@ class Scene:
 
     def _client(self, node, identity, behind_nat, **more):
         self.num_clients += 1
-        client = Client(self.lab.client(node, behind_nat), identity, name=f"{node}-{self.num_clients}", **more)
+        name = f"{node}-{self.num_clients}"
+        client = Client(self.lab.client(node, behind_nat), identity, name=name, **more)
         client.start()
         return client
 

@@ -7,9 +7,9 @@ from .topology import ANYCAST4, INNER_NET4, INNER_NET6, POOL4, POOL6
 from .vici import Vici, ViciError
 
 GATEWAY_ID = "vpn.example.net"
-PLUGINS = ("random nonce openssl pem pkcs1 pkcs8 x509 pubkey revocation constraints hmac kdf aes sha1 sha2 gcm"
-           " chapoly curve25519 drbg kernel-libipsec kernel-netlink socket-default vici updown resolve attr"
-           " counters")
+PLUGINS = ("random nonce openssl pem pkcs1 pkcs8 x509 pubkey revocation constraints hmac kdf aes sha1 sha2"
+           " gcm chapoly curve25519 drbg kernel-libipsec kernel-netlink socket-default vici updown resolve"
+           " attr counters")
 
 
 def settings(section, indent=0):
@@ -132,7 +132,8 @@ class Client(Charon):
                 "remote": {"auth": "pubkey" if psk is None else "psk", "id": gateway_id},
                 **(connection or {}),
                 "children": {"net": {"remote_ts": networks, **(child or {})}}}},
-            "secrets": {"ike-gw": {"id-1": identity, "id-2": gateway_id, "secret": f'"{psk}"'}} if psk else {},
+            "secrets": {"ike-gw": {"id-1": identity, "id-2": gateway_id,
+                                   "secret": f'"{psk}"'}} if psk else {},
         }
         self.configure(self.section)
 

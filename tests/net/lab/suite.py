@@ -20,8 +20,8 @@ class Suite:
                @suite.case("what is promised")
                def name(): ...
                suite.main()
-    Names of cases on the command line run these only, and the first, which sets the stage; when that fails, the
-    others are failures too and are not run."""
+    Names of cases on the command line run these only, and the first, which sets the stage; when that fails,
+    the others are failures too and are not run."""
 
     def __init__(self, purpose, limit_s=60):
         self.purpose, self.limit_s = purpose, limit_s

@@ -100,7 +100,7 @@ class Lab:
         self.route_pools(True)
 
     def route_pools(self, on):
-        """Whether the inner host knows the way to the clients' addresses (it needs none behind source NAT)."""
+        """Whether the inner host knows the way to the clients' addresses."""
         for pool, via in zip(POOL_ROUTES, ("10.20.0.1", "fd20::1")):
             if on:
                 self.inner.route(pool, via)
