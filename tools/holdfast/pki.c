@@ -20,6 +20,7 @@
 
 #define DAY_S 86400
 #define BACKDATE_S 300 /* clients' clocks are never quite right */
+#define DAYS_MAX 36500
 #define NAMES_MAX 16
 
 const struct command pki_commands[] = {
@@ -88,6 +89,14 @@ static int parse_key(const char *text)
     return -1;
 }
 
+/* -1 for what is no number of days. */
+static int parse_days(const char *text)
+{
+    char *end;
+    long days = strtol(text, &end, 10);
+    return *end == '\0' && end != text && days > 0 && days <= DAYS_MAX ? (int)days : -1;
+}
+
 /* False with a message for an unknown or senseless option; operands are argv[optind...]. */
 static bool parse_options(int argc, char **argv, struct pki_options *ret)
 {
@@ -113,7 +122,7 @@ static bool parse_options(int argc, char **argv, struct pki_options *ret)
             ret->issuer = optarg;
             break;
         case 'd':
-            ret->days = atoi(optarg);
+            ret->days = parse_days(optarg);
             break;
         case 'k':
             ret->key = parse_key(optarg);
