@@ -42,7 +42,8 @@ if(HF_HARDEN)
 endif()
 
 # What comes from a static library stays out of the dynamic symbol table: nothing can bind to our BoringSSL by
-# accident. Not with clang's sanitizers: their malloc comes from a static library, and shared libraries must use it too.
+# accident. Not with clang's sanitizers: their malloc comes from a static library, and shared libraries must
+# use it too.
 if(NOT HF_FUZZ)
     add_link_options(LINKER:--exclude-libs,ALL)
 endif()
