@@ -123,15 +123,21 @@ static bool auth_verify(struct ike *ike, const struct ike_sa *sa, struct auth_wo
     return false;
 }
 
+static struct identity identity_of(const struct id_view *view)
+{
+    struct identity id = {.type = view->type, .len = (uint16_t)view->data.len};
+    if (id.len > 0) { /* absent: no bytes, and no place where they would be */
+        memcpy(id.data, view->data.data, id.len);
+    }
+    return id;
+}
+
 /* IDr names who we are to be; without it, the connection that fits the client says so. */
 static bool auth_identify(struct ike *ike, struct auth_work *work)
 {
     const struct message *message = work->input->message;
-    struct identity wanted = {.type = message->id_r.type, .len = (uint16_t)message->id_r.data.len};
-    memcpy(wanted.data, message->id_r.data.data, wanted.len);
-    work->remote_id.type = message->id_i.type;
-    work->remote_id.len = (uint16_t)message->id_i.data.len;
-    memcpy(work->remote_id.data, message->id_i.data.data, work->remote_id.len);
+    struct identity wanted = identity_of(&message->id_r);
+    work->remote_id = identity_of(&message->id_i);
     for (uint32_t i = 0; i < ike->policy->num_identities && work->identity == NULL; i++) {
         const struct policy_identity *identity = &ike->policy->identities[i];
         if (identity_equal(&identity->id, &wanted)) {

@@ -202,7 +202,7 @@ static void finish(struct world *world)
     for (uint32_t i = 0; i < world->num_clients; i++) {
         initiator_vanish(world->clients[i]);
     }
-    world_run(world, 4200 * NS_PER_S);
+    world_run(world, 900 * NS_PER_S);
     if (!check_failed(world)) {
         check_empty(world);
     }

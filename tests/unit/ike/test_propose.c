@@ -16,65 +16,59 @@ static const struct policy_suites allowed = {
     .num_ke = 2,
 };
 
+static const struct {
+    const char *what, *offer;
+    uint16_t ke_sent;
+    uint8_t number; /* 0: none */
+    struct ike_suite suite;
+} ike_rows[] = {
+    {"AEAD", "e20/256 p5 k31", 31, 1, {20, 256, 0, 5, 31}},
+    {"AEAD with integrity NONE", "e20/256 i0 p5 k31", 31, 1, {20, 256, 0, 5, 31}},
+    {"AEAD with integrity only", "e20/256 i12 p5 k31", 31, 0, {0}},
+    {"CBC", "e12/256 i12 p5 k31", 31, 1, {12, 256, 12, 5, 31}},
+    {"CBC without integrity", "e12/256 p5 k31", 31, 0, {0}},
+    {"CBC of a length we do not allow", "e12/128 i12 p5 k31", 31, 0, {0}},
+    {"no key length", "e20 p5 k31", 31, 0, {0}},
+    {"ChaCha20 has no key length", "e28 p5 k31", 31, 1, {28, 256, 0, 5, 31}},
+    {"ChaCha20 with a key length", "e28/256 p5 k31", 31, 0, {0}},
+    {"our cipher before their order", "e12/256 i12 p5 k31 | e20/256 p5 k31", 31, 2, {20, 256, 0, 5, 31}},
+    {"their order among equals", "e20/256 p6 k31 | e20/256 p5 k31", 31, 1, {20, 256, 0, 6, 31}},
+    {"our cipher within a proposal", "e20/128 e20/256 p5 k31", 31, 1, {20, 256, 0, 5, 31}},
+    {"our prf within a proposal", "e20/256 p6 p5 k31", 31, 1, {20, 256, 0, 5, 31}},
+    {"Windows' mixture", "e12/256 i12 i13 p5 p6 k14 k19", 14, 1, {12, 256, 12, 5, 19}},
+    {"the group that was sent", "e20/256 p5 k31 k19", 19, 1, {20, 256, 0, 5, 19}},
+    {"a sent group we do not allow", "e20/256 p5 k14 k19 k31", 14, 1, {20, 256, 0, 5, 31}},
+    {"a sent group that is not in the proposal", "e20/256 p5 k31", 19, 1, {20, 256, 0, 5, 31}},
+    {"no group of ours", "e20/256 p5 k14", 14, 0, {0}},
+    {"no group at all", "e20/256 p5", 31, 0, {0}},
+    {"group NONE", "e20/256 p5 k0", 0, 0, {0}},
+    {"no prf", "e20/256 k31", 31, 0, {0}},
+    {"prf of no use", "e20/256 p2 k31", 31, 0, {0}},
+    {"an unknown attribute", "e20/256! p5 k31", 31, 0, {0}},
+    {"an unknown attribute on one of two", "e20/256! e20/128 p5 k31", 31, 1, {20, 128, 0, 5, 31}},
+    {"additional key exchange that may be declined", "e20/256 p5 k31 a1:35 a1:0", 31, 1, {20, 256, 0, 5, 31}},
+    {"additional key exchange that may not", "e20/256 p5 k31 a1:35", 31, 0, {0}},
+    {"the same, then one without", "e20/256 p5 k31 a1:35 | e12/256 i12 p5 k31", 31, 2, {12, 256, 12, 5, 31}},
+    {"extended sequence numbers do no harm", "e20/256 p5 k31 s0", 31, 1, {20, 256, 0, 5, 31}},
+};
+
 /* RFC 7296 2.7, 3.3; RFC 5282 8; RFC 9370 2.2.1 */
 Test(propose, an_ike_offer_leads_to_our_best)
 {
-    static const struct {
-        const char *what, *offer;
-        uint16_t ke_sent;
-        uint8_t number; /* 0: none */
-        struct ike_suite suite;
-    } rows[] = {
-        {"AEAD", "e20/256 p5 k31", 31, 1, {20, 256, 0, 5, 31}},
-        {"AEAD with integrity NONE", "e20/256 i0 p5 k31", 31, 1, {20, 256, 0, 5, 31}},
-        {"AEAD with integrity only", "e20/256 i12 p5 k31", 31, 0, {0}},
-        {"CBC", "e12/256 i12 p5 k31", 31, 1, {12, 256, 12, 5, 31}},
-        {"CBC without integrity", "e12/256 p5 k31", 31, 0, {0}},
-        {"CBC of a length we do not allow", "e12/128 i12 p5 k31", 31, 0, {0}},
-        {"no key length", "e20 p5 k31", 31, 0, {0}},
-        {"ChaCha20 has no key length", "e28 p5 k31", 31, 1, {28, 256, 0, 5, 31}},
-        {"ChaCha20 with a key length", "e28/256 p5 k31", 31, 0, {0}},
-        {"our cipher before their order", "e12/256 i12 p5 k31 | e20/256 p5 k31", 31, 2, {20, 256, 0, 5, 31}},
-        {"their order among equals", "e20/256 p6 k31 | e20/256 p5 k31", 31, 1, {20, 256, 0, 6, 31}},
-        {"our cipher within a proposal", "e20/128 e20/256 p5 k31", 31, 1, {20, 256, 0, 5, 31}},
-        {"our prf within a proposal", "e20/256 p6 p5 k31", 31, 1, {20, 256, 0, 5, 31}},
-        {"Windows' mixture", "e12/256 i12 i13 p5 p6 k14 k19", 14, 1, {12, 256, 12, 5, 19}},
-        {"the group that was sent", "e20/256 p5 k31 k19", 19, 1, {20, 256, 0, 5, 19}},
-        {"a sent group we do not allow", "e20/256 p5 k14 k19 k31", 14, 1, {20, 256, 0, 5, 31}},
-        {"a sent group that is not in the proposal", "e20/256 p5 k31", 19, 1, {20, 256, 0, 5, 31}},
-        {"no group of ours", "e20/256 p5 k14", 14, 0, {0}},
-        {"no group at all", "e20/256 p5", 31, 0, {0}},
-        {"group NONE", "e20/256 p5 k0", 0, 0, {0}},
-        {"no prf", "e20/256 k31", 31, 0, {0}},
-        {"prf of no use", "e20/256 p2 k31", 31, 0, {0}},
-        {"an unknown attribute", "e20/256! p5 k31", 31, 0, {0}},
-        {"an unknown attribute on one of two", "e20/256! e20/128 p5 k31", 31, 1, {20, 128, 0, 5, 31}},
-        {"additional key exchange that may be declined",
-         "e20/256 p5 k31 a1:35 a1:0",
-         31,
-         1,
-         {20, 256, 0, 5, 31}},
-        {"additional key exchange that may not", "e20/256 p5 k31 a1:35", 31, 0, {0}},
-        {"the same, then one without",
-         "e20/256 p5 k31 a1:35 | e12/256 i12 p5 k31",
-         31,
-         2,
-         {12, 256, 12, 5, 31}},
-        {"extended sequence numbers do no harm", "e20/256 p5 k31 s0", 31, 1, {20, 256, 0, 5, 31}},
-    };
     struct sa_view *sa = calloc(1, sizeof(*sa));
-    for (size_t i = 0; i < HF_COUNT(rows); i++) {
+    for (size_t i = 0; i < HF_COUNT(ike_rows); i++) {
         struct proposal_choice choice = {0};
-        offer_parse(sa, PROTOCOL_IKE, rows[i].offer);
-        enum cause cause = propose_ike(&allowed, sa, rows[i].ke_sent, &choice);
-        cr_expect_eq(cause, rows[i].number == 0 ? CAUSE_NO_PROPOSAL : CAUSE_NONE, "%s: %d", rows[i].what,
-                     cause);
-        if (rows[i].number != 0) {
-            const struct ike_suite *is = &choice.ike, *should = &rows[i].suite;
-            cr_expect_eq(choice.number, rows[i].number, "%s: proposal %u", rows[i].what, choice.number);
+        offer_parse(sa, PROTOCOL_IKE, ike_rows[i].offer);
+        enum cause cause = propose_ike(&allowed, sa, ike_rows[i].ke_sent, &choice);
+        cr_expect_eq(cause, ike_rows[i].number == 0 ? CAUSE_NO_PROPOSAL : CAUSE_NONE, "%s: %d",
+                     ike_rows[i].what, cause);
+        if (ike_rows[i].number != 0) {
+            const struct ike_suite *is = &choice.ike, *should = &ike_rows[i].suite;
+            cr_expect_eq(choice.number, ike_rows[i].number, "%s: proposal %u", ike_rows[i].what,
+                         choice.number);
             cr_expect(is->encr == should->encr && is->encr_bits == should->encr_bits &&
                           is->integ == should->integ && is->prf == should->prf && is->ke == should->ke,
-                      "%s: %u/%u %u %u %u", rows[i].what, is->encr, is->encr_bits, is->integ, is->prf,
+                      "%s: %u/%u %u %u %u", ike_rows[i].what, is->encr, is->encr_bits, is->integ, is->prf,
                       is->ke);
         }
     }
