@@ -354,19 +354,20 @@ bool link_routes(struct link *link, struct link_route *ret_routes, size_t cap, s
     return code == 0 || failed(link, code, "list", ret_error, "routes of protocol %d", LINK_ROUTE_PROTOCOL);
 }
 
+#define CLEAR_ROUNDS_MAX 10000 /* of 64 routes each */
+
 bool link_routes_clear(struct link *link, char ret_error[LINK_ERROR_MAX])
 {
     struct found_route routes[64];
     struct route_list list = {.routes = routes, .cap = HF_COUNT(routes)};
     int code = routes_find(link, &list);
-    while (code == 0 && list.count > 0) {
-        size_t removed = 0;
+    /* The links of a daemon that was killed are going while we look: a route that is gone when we ask for it
+     * is no error, one that is listed again and again is. */
+    for (int round = 0; code == 0 && list.count > 0; round++) {
         for (size_t i = 0; i < HF_MIN(list.count, list.cap) && (code == 0 || code == -ESRCH); i++) {
             code = route_delete(link, routes[i].index, &routes[i].prefix);
-            removed += code == 0;
         }
-        /* One that went meanwhile, with its link, is not there; one that stays is an error. */
-        if (code == 0 || (code == -ESRCH && removed > 0)) {
+        if (code == 0 || (code == -ESRCH && round < CLEAR_ROUNDS_MAX)) {
             code = routes_find(link, &list);
         }
     }
