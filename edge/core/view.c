@@ -41,6 +41,13 @@ static void view_child(ns_t now, const struct ike_child *child, struct child_vie
                                .num_ts_remote = child->num_ts_remote};
 }
 
+/* By the wall clock, in seconds: a session is as old as its login, also after a restart. */
+static ns_t session_age(const struct core *core, const struct ike_sa *sa)
+{
+    int64_t age_s = core->time.unix_s - sa->established_unix_s;
+    return age_s > 0 ? (ns_t)age_s * NS_PER_S : 0;
+}
+
 static void view_session(const struct core *core, ns_t now, const struct ike_sa *sa, struct session_view *ret)
 {
     bool established = sa->state == SA_ESTABLISHED || sa->state == SA_RESTORING;
@@ -60,7 +67,7 @@ static void view_session(const struct core *core, ns_t now, const struct ike_sa 
         .remote_id = sa->remote_id.type == 0 ? NULL : &sa->remote_id,
         .connection = sa->connection[0] == '\0' ? NULL : sa->connection,
         .num_addresses = sa->num_addresses,
-        .age = now - (established ? sa->established : sa->created),
+        .age = established ? session_age(core, sa) : now - sa->created,
         .idle = now - sa->last_in,
         .num_children = sa->num_children,
     };
