@@ -149,10 +149,16 @@ static void step_policy(struct core *core, const struct policy *policy, void *po
 
 static void step_command(struct core *core, const struct event_command *command)
 {
-    if (command->type == COMMAND_DRAIN) {
+    switch (command->type) {
+    case COMMAND_DRAIN:
         ike_drain(core->ike);
-    } else {
+        break;
+    case COMMAND_DISCONNECT:
         (void)!ike_disconnect(core->ike, core->time, command->session_id);
+        break;
+    case COMMAND_REPLACED:
+        ike_replaced(core->ike, core->time, command->identity, command->connection, command->before);
+        break;
     }
 }
 

@@ -29,11 +29,18 @@ struct event_datagram {
     bool natt;         /* came behind the non-ESP marker: answers carry it too */
 };
 
-enum command_type { COMMAND_DISCONNECT, COMMAND_DRAIN };
+enum command_type {
+    COMMAND_DISCONNECT,
+    COMMAND_DRAIN,
+    COMMAND_REPLACED, /* another worker has a session that is the client's only one: audit.is_only */
+};
 
 struct event_command {
     enum command_type type;
-    uint64_t session_id; /* COMMAND_DISCONNECT */
+    uint64_t session_id;             /* COMMAND_DISCONNECT */
+    const struct identity *identity; /* COMMAND_REPLACED, with the next two */
+    const char *connection;
+    ns_t before; /* sessions established earlier are stale */
 };
 
 struct event {
@@ -96,6 +103,8 @@ struct audit {
      * same step, before this record: their counters are the host's to add, which learns them only then. */
     uint64_t bytes_in, bytes_out;
     ns_t duration; /* AUDIT_SESSION_DOWN */
+    bool is_only;  /* AUDIT_SESSION_UP: the client says it has no other; a host with several workers gives the
+                      others COMMAND_REPLACED with this step's time */
 };
 
 struct effect {

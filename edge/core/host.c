@@ -174,6 +174,7 @@ static void host_news(void *context, enum ike_news news, const struct ike_sa *sa
         .suite = sa->suite,
         .bytes_in = sa->bytes_in,
         .bytes_out = sa->bytes_out,
+        .is_only = news == NEWS_SESSION_UP && sa->initial_contact,
         .duration = known ? (ns_t)(core->time.unix_s - sa->established_unix_s) * NS_PER_S : 0,
     };
     memcpy(audit.addresses, sa->addresses, sizeof(audit.addresses));

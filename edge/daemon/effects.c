@@ -2,6 +2,8 @@
  * events when the step that caused them is over. */
 #include "edge/daemon/worker_internal.h"
 
+#include <stdio.h>
+
 static void later_add(struct worker *w, const struct event *event)
 {
     hf_assert(w->later_count < WORKER_LATER_MAX);
@@ -84,6 +86,36 @@ void worker_log_withheld(struct worker *w)
     log_withheld(w, &w->known_failures);
 }
 
+/* Which worker a client meets when it comes again is chance, so its old session may be with any of us. */
+static void tell_replaced(struct worker *w, const struct audit *audit)
+{
+    for (uint32_t to = 0; to + 1 < w->shared->mesh.num_threads; to++) {
+        if (to == w->config.number) {
+            continue;
+        }
+        struct mail_replaced *mail = mesh_room(&w->port, to, sizeof(*mail));
+        if (mail == NULL) { /* the old session then ends when its client does not answer */
+            w->drops[CAUSE_MAILBOX_FULL]++;
+            continue;
+        }
+        *mail = (struct mail_replaced){
+            .mail = {.type = MAIL_REPLACED}, .identity = *audit->remote_id, .before = w->now};
+        snprintf(mail->connection, sizeof(mail->connection), "%s", audit->connection);
+    }
+}
+
+void worker_replaced(struct worker *w, const struct mail_replaced *mail)
+{
+    struct event event = {
+        .type = EVENT_COMMAND,
+        .command = {.type = COMMAND_REPLACED,
+                    .identity = &mail->identity,
+                    .connection = mail->connection,
+                    .before = mail->before},
+    };
+    worker_step(w, &event);
+}
+
 static void carry_out_audit(struct worker *w, const struct audit *audit)
 {
     struct audit line = *audit;
@@ -95,6 +127,9 @@ static void carry_out_audit(struct worker *w, const struct audit *audit)
     struct log_budget *budget = audit->remote_id == NULL ? &w->unknown_failures : &w->known_failures;
     if (audit->type != AUDIT_LOGIN_FAILED || may_log(budget, w->now)) {
         log_audit(w->shared->log, w->wall_ns, w->config.number, &line);
+    }
+    if (audit->type == AUDIT_SESSION_UP && audit->is_only) {
+        tell_replaced(w, audit);
     }
     if (audit->type == AUDIT_READY) {
         atomic_store(&w->is_ready, true);

@@ -10,6 +10,7 @@
 
 enum mail_type {
     MAIL_DATAGRAM, /* worker to worker: struct mail_datagram */
+    MAIL_REPLACED, /* worker to worker: struct mail_replaced */
     MAIL_ASK,      /* main to worker: struct mail_ask */
     MAIL_POLICY,   /* main to worker: struct mail_policy */
     MAIL_STOP,     /* main to worker: finish what is under way and end */
@@ -29,6 +30,13 @@ struct mail_datagram {
     uint32_t len;
     /* Bytes may be changed by the reader; aligned as received packets are. */
     _Alignas(16) uint8_t bytes[];
+};
+
+struct mail_replaced {
+    struct mail mail;
+    struct identity identity;
+    char connection[CONFIG_NAME_MAX + 1];
+    ns_t before;
 };
 
 enum ask_type {

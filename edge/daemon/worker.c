@@ -179,6 +179,9 @@ static void mail_in(struct worker *w, struct mail *mail)
     case MAIL_DATAGRAM:
         worker_mail_datagram(w, (struct mail_datagram *)mail);
         break;
+    case MAIL_REPLACED:
+        worker_replaced(w, (const struct mail_replaced *)mail);
+        break;
     case MAIL_ASK:
         worker_ask(w, (const struct mail_ask *)mail);
         break;

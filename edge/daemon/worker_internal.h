@@ -49,7 +49,7 @@ struct worker {
     uint64_t handed_over;
     uint64_t drops[CAUSE_COUNT]; /* of the worker itself: mailbox full, too long, keepalives */
     struct log_budget unknown_failures, known_failures; /* before and after a peer said who it is */
-    uint8_t *answer;             /* MESH_MESSAGE_MAX, for answers in the making */
+    uint8_t *answer;                                    /* MESH_MESSAGE_MAX, for answers in the making */
 
     _Atomic uint64_t heartbeat;
     _Atomic bool is_ready;
@@ -67,6 +67,8 @@ void worker_step_later(struct worker *worker);
 void worker_store_poll(struct worker *worker);
 struct plane_host worker_plane_host(struct worker *worker);
 
+/* A client has its only session with another worker. */
+void worker_replaced(struct worker *worker, const struct mail_replaced *mail);
 /* Says how many lines were withheld, once the budget has room for that again. */
 void worker_log_withheld(struct worker *worker);
 

@@ -134,6 +134,11 @@ void ike_restore_response(struct ike *ike, struct ike_sa *sa, struct span bytes)
 void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa);
 void ike_restore_cancel(struct ike *ike, struct ike_sa *sa);
 
+/* A client that is served elsewhere said that its session there is the only one (INITIAL_CONTACT): those of
+ * the same identity and connection that were established before `before` are stale here. */
+void ike_replaced(struct ike *ike, struct ike_time time, const struct identity *id, const char *connection,
+                  ns_t before);
+
 /* Ends a session by an operator's word; false when there is none, or when it is busy with an exchange. */
 bool ike_disconnect(struct ike *ike, struct ike_time time, uint64_t session_id);
 

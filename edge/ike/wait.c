@@ -99,14 +99,16 @@ static void session_begin(struct ike *ike, struct ike_sa *sa)
 
 /* RFC 7296 2.4: the client says that it has no other session; those that it had under this identity are
  * stale. */
-static void close_older_sessions(struct ike *ike, const struct ike_sa *sa)
+void ike_replaced(struct ike *ike, struct ike_time time, const struct identity *id, const char *connection,
+                  ns_t before)
 {
-    uint32_t slot = sa_first_of_peer(ike, &sa->remote_id, sa->connection);
+    ike->time = time;
+    uint32_t slot = sa_first_of_peer(ike, id, connection);
     for (uint32_t closed = 0; slot != SLOT_NONE && closed < DISCONNECTS_PER_STEP;) {
         struct ike_sa *other = &ike->sa[slot];
         slot = other->peer_next;
-        if (other != sa && other->state == SA_ESTABLISHED && other->wait == WAIT_NOTHING &&
-            identity_equal(&other->remote_id, &sa->remote_id)) {
+        if (other->established < before && other->state == SA_ESTABLISHED && other->wait == WAIT_NOTHING &&
+            identity_equal(&other->remote_id, id)) {
             sa_close(ike, other, CAUSE_REPLACED, true);
             closed++;
         }
@@ -123,7 +125,7 @@ static void finish_auth(struct ike *ike, struct ike_sa *sa)
     sa_send_response(ike, sa);
     host_of(ike)->news(host_of(ike)->context, NEWS_SESSION_UP, sa, NULL, CAUSE_NONE, NULL);
     if (sa->initial_contact) {
-        close_older_sessions(ike, sa);
+        ike_replaced(ike, ike->time, &sa->remote_id, sa->connection, sa->established);
     }
 }
 
