@@ -112,7 +112,7 @@ def greedy():
     is_well()
     grown = scene.gateway.process.resident_kb() - before
     print(f"  {grown} kB for 10 clients that ask without end and never read")
-    assert grown < 10 * 1024, grown
+    assert grown < (100 if "asan" in build_dir() else 10) * 1024, grown
     for stream in deaf:
         stream.close()
     is_well()
