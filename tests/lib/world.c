@@ -38,12 +38,19 @@ void world_trace(struct world *world, const char *format, ...)
     }
 }
 
+static void *pool_memory_new(struct world *world)
+{
+    void *memory =
+        aligned_alloc(64, (core_pool_bytes(&world->config, world->config.policy) + 63) & ~(size_t)63);
+    hf_assert(memory != NULL);
+    return memory;
+}
+
 static void core_start(struct world *world)
 {
     world->core_memory = aligned_alloc(64, (core_bytes(&world->config) + 63) & ~(size_t)63);
-    world->pool_memory =
-        aligned_alloc(64, (core_pool_bytes(&world->config, world->config.policy) + 63) & ~(size_t)63);
-    hf_assert(world->core_memory != NULL && world->pool_memory != NULL);
+    world->pool_memory = pool_memory_new(world);
+    hf_assert(world->core_memory != NULL);
     world->core = core_init(world->core_memory, &world->config, world->pool_memory);
     struct event start = {.type = EVENT_START};
     world_event(world, &start);
@@ -192,6 +199,16 @@ void world_event(struct world *world, struct event *event)
     world_effects(world);
     plant_after_event(world);
     check_step(world);
+}
+
+void world_reload(struct world *world)
+{
+    void *old = world->pool_memory;
+    world->pool_memory = pool_memory_new(world);
+    struct event event = {.type = EVENT_POLICY,
+                          .policy = {.policy = world->config.policy, .pool_memory = world->pool_memory}};
+    world_event(world, &event);
+    free(old);
 }
 
 void world_restart(struct world *world)

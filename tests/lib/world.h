@@ -133,6 +133,8 @@ void world_event(struct world *world, struct event *event);
 /* A datagram out of nowhere. */
 void world_inject(struct world *world, const struct endpoint *from, bool natt, struct span bytes,
                   bool forged);
+/* The same policy again, as a reload of an unchanged config hands it over. */
+void world_reload(struct world *world);
 /* The operator's word; 0: the first session there is. */
 void world_disconnect(struct world *world, uint64_t session_id);
 int64_t world_unix_s(const struct world *world);

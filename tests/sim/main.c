@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MASK_BITS 10
+#define MASK_BITS 12
 #define SWARM_RUNS 400
 
 static void usage(void)

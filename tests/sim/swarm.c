@@ -29,6 +29,20 @@ static struct weather weather_of(struct sim_rand *rand)
     return weather;
 }
 
+/* Clients differ in what they ask for and in what they can. */
+static void client_vary(struct initiator_config *config, struct sim_rand *rand)
+{
+    config->id_r.type = sim_rand_chance(rand, 300) ? 0 : config->id_r.type;
+    config->want_v4 = sim_rand_chance(rand, 800);
+    config->want_v6 = !config->want_v4 || sim_rand_chance(rand, 500);
+    config->fragmentation = sim_rand_chance(rand, 800);
+    config->initial_contact = sim_rand_chance(rand, 700);
+    config->behind_nat = sim_rand_chance(rand, 300);
+    config->esp[0].ke = sim_rand_chance(rand, 500) ? KE_NONE : config->esp[0].ke;
+    config->deviate.skip_child_delete = sim_rand_chance(rand, 50);
+    config->deviate.skip_ike_delete = sim_rand_chance(rand, 50);
+}
+
 static struct world *swarm_world(struct sim_rand *rand, uint64_t seed, bool verbose)
 {
     static const char *const names[] = {"alice@example.net", "carol@example.net", "dave@example.net"};
@@ -45,6 +59,9 @@ static struct world *swarm_world(struct sim_rand *rand, uint64_t seed, bool verb
     uint32_t more = sim_rand_below(rand, HF_COUNT(names) + 1);
     for (uint32_t i = 0; i < more; i++) {
         world_add_client(world, names[i]);
+    }
+    for (uint32_t i = 0; i < world->num_clients; i++) {
+        client_vary(&world->clients[i]->config, rand);
     }
     return world;
 }
@@ -85,6 +102,27 @@ static void client_deed(struct world *world, struct sim_rand *rand)
     }
 }
 
+/* News of a child that the plane has. */
+static void plane_deed(struct world *world, struct sim_rand *rand)
+{
+    const struct plane_model_child *child = &world->plane.children[sim_rand_below(rand, 8)];
+    struct event event = {.type = EVENT_PLANE,
+                          .plane = {.type = PLANE_EVENT_SEQUENCE,
+                                    .child = child->child,
+                                    .sequence_out = child->sequence_limit - (UINT64_C(1) << 19),
+                                    .remote = child->remote}};
+    if (!child->used) {
+        return;
+    }
+    if (sim_rand_chance(rand, 100)) {
+        event.plane.type = PLANE_EVENT_SPENT;
+    } else if (sim_rand_chance(rand, 300)) {
+        event.plane.type = PLANE_EVENT_MOVED;
+        event.plane.remote.port ^= 1;
+    }
+    world_event(world, &event);
+}
+
 static void swarm_deeds(struct world *world, struct sim_rand *rand, const struct weather *weather)
 {
     uint32_t deeds = sim_rand_below(rand, DEEDS_MAX);
@@ -93,6 +131,10 @@ static void swarm_deeds(struct world *world, struct sim_rand *rand, const struct
             world_restart(world);
         } else if (sim_rand_chance(rand, 30)) {
             world_disconnect(world, 0);
+        } else if (sim_rand_chance(rand, 20)) {
+            world_reload(world);
+        } else if (sim_rand_chance(rand, 60)) {
+            plane_deed(world, rand);
         } else {
             client_deed(world, rand);
         }
