@@ -73,7 +73,8 @@ static bool load_first(struct daemon *d)
         fprintf(stderr, "%s\n", config_finding_format(errors, &errors->v[i], line));
     }
     if (!fine) {
-        fprintf(stderr, "holdfastd: %s is refused: %u errors\n", d->config_path, errors->num_errors);
+        fprintf(stderr, "holdfastd: %s is refused: %u error%s\n", d->config_path, errors->num_errors,
+                errors->num_errors == 1 ? "" : "s");
     }
     free(errors);
     return fine;
