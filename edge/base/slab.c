@@ -11,7 +11,7 @@ size_t slab_bytes(uint32_t shard_count, uint32_t per_shard)
     return (bytes + 7) / 8 * 8; /* so that the next table can follow */
 }
 
-void slab_init(struct slab *slab, void *memory, uint32_t shard_count, uint32_t per_shard)
+void slab_init(struct slab *slab, void *memory, uint32_t shard_count, uint32_t per_shard, uint32_t first)
 {
     size_t slots = (size_t)shard_count * per_shard;
     hf_assert(slots < SLAB_USED);
@@ -26,14 +26,18 @@ void slab_init(struct slab *slab, void *memory, uint32_t shard_count, uint32_t p
         .shard_count = shard_count,
         .per_shard = per_shard,
     };
+    first = per_shard == 0 ? 0 : first % per_shard;
+    uint32_t last = per_shard == 0 ? 0 : (first + per_shard - 1) % per_shard;
     for (uint32_t position = 0; position < shard_count; position++) {
-        slab->head[position] = slab_slot(slab, position, 0);
-        slab->tail[position] = per_shard == 0 ? SLAB_NONE : slab_slot(slab, position, per_shard - 1);
+        slab->head[position] = slab_slot(slab, position, first);
+        slab->tail[position] = slab_slot(slab, position, last);
         slab->used_in[position] = 0;
     }
     for (uint32_t slot = 0; slot < slots; slot++) {
-        slab->next[slot] = slot + shard_count < slots ? slot + shard_count : SLAB_NONE;
-        slab->prev[slot] = slot >= shard_count ? slot - shard_count : SLAB_NONE;
+        uint32_t position = slab_position(slab, slot), index = slab_index(slab, slot);
+        slab->next[slot] = index == last ? SLAB_NONE : slab_slot(slab, position, (index + 1) % per_shard);
+        slab->prev[slot] =
+            index == first ? SLAB_NONE : slab_slot(slab, position, (index + per_shard - 1) % per_shard);
         slab->generation[slot] = 0;
     }
 }

@@ -24,7 +24,9 @@ struct slab {
 /* Bytes of memory slab_init() needs, a multiple of 8. */
 size_t slab_bytes(uint32_t shard_count, uint32_t per_shard);
 /* `memory` (aligned to 8) belongs to the caller and outlives the slab. */
-void slab_init(struct slab *slab, void *memory, uint32_t shard_count, uint32_t per_shard);
+/* Within each shard the slot of index `first` (modulo per_shard) is used first: a random one after a restart
+ * keeps an SPI that was in use a moment ago from meaning something else at once. */
+void slab_init(struct slab *slab, void *memory, uint32_t shard_count, uint32_t per_shard, uint32_t first);
 /* A free slot of the shard position, its generation counted up, or SLAB_NONE. */
 HF_MUST uint32_t slab_take(struct slab *slab, uint32_t position);
 /* Takes one certain slot (a session read back from the store); false when it is in use or out of range. */

@@ -63,6 +63,11 @@ static void shards_index(struct ike *ike)
     }
 }
 
+static uint32_t first_slot(const struct ike_config *config)
+{
+    return (uint32_t)rand_u64(&config->rand);
+}
+
 struct ike *ike_init(void *memory, const struct ike_config *config, const struct policy *policy)
 {
     struct carving carving = {.base = memory};
@@ -78,10 +83,10 @@ struct ike *ike_init(void *memory, const struct ike_config *config, const struct
     ike->half_open_free = config->half_open_max;
     ike->cookie_hour = INT64_MIN;
     rand_fill(&config->rand, ike->hash_key, sizeof(ike->hash_key));
-    slab_init(&ike->sas, t.sas, config->num_shards, config->sas_per_shard);
+    slab_init(&ike->sas, t.sas, config->num_shards, config->sas_per_shard, first_slot(config));
     /* A restarted gateway does not hand out the SPIs of handshakes that ended with the process before it. */
     rand_fill(&config->rand, ike->sas.generation, t.num_sas);
-    slab_init(&ike->children, t.children, config->num_shards, config->children_per_shard);
+    slab_init(&ike->children, t.children, config->num_shards, config->children_per_shard, first_slot(config));
     heap_init(&ike->timers, t.timers, t.num_sas);
     map_init(&ike->init_digests, t.digests, config->half_open_max);
     map_init(&ike->peers, t.peers, t.num_sas);

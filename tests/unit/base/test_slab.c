@@ -8,7 +8,7 @@
 static struct slab slab_make(uint32_t shard_count, uint32_t per_shard)
 {
     struct slab slab;
-    slab_init(&slab, malloc(slab_bytes(shard_count, per_shard)), shard_count, per_shard);
+    slab_init(&slab, malloc(slab_bytes(shard_count, per_shard)), shard_count, per_shard, 0);
     return slab;
 }
 
@@ -150,4 +150,21 @@ Test(slab, like_the_model)
     }
     cr_assert_eq(slab.used, used);
     free(slab.next);
+}
+
+/* Whatever the first slot, every slot is handed out once, from that one on. */
+Test(slab, starts_anywhere)
+{
+    for (uint32_t first = 0; first < 12; first++) {
+        struct slab slab;
+        void *memory = malloc(slab_bytes(3, 5));
+        slab_init(&slab, memory, 3, 5, first);
+        for (uint32_t i = 0; i < 5; i++) {
+            uint32_t slot = slab_take(&slab, 1);
+            cr_expect_eq(slab_index(&slab, slot), (first + i) % 5, "first %u, take %u", first, i);
+            cr_expect_eq(slab_position(&slab, slot), 1);
+        }
+        cr_expect_eq(slab_take(&slab, 1), SLAB_NONE);
+        free(memory);
+    }
 }
