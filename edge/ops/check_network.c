@@ -186,3 +186,10 @@ void check_pools(const struct check *check)
         pool_overlaps(check, i, false);
     }
 }
+
+void check_plane(const struct check *check)
+{
+    if (check->config->plane.type == CONFIG_PLANE_XFRM) {
+        check_fail(check, "plane.type", "this version has no kernel data plane; use user or auto");
+    }
+}

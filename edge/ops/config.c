@@ -82,6 +82,7 @@ static void values_check(const struct check *check, const char *file)
     (void)snprintf(folder, sizeof(folder), "%.*s", (int)len, file);
     check_numbers(check);
     check_listen(check);
+    check_plane(check);
     check_pools(check);
     check_identities(check);
     check_connections(check);

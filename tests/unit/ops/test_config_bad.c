@@ -112,6 +112,7 @@ Test(config_bad, syntax)
 }
 
 static const struct bad networks_rows[] = {
+    {"type: user", "type: xfrm", "8:15: plane.type: this version has no kernel data plane; use user or auto"},
     {"198.51.100.1,", "198.51.100.256,", "2:15: listen.addresses[0]: '198.51.100.256' is not an IP address"},
     {"\"2001:db8::1\"", "198.51.100.1", "2:29: listen.addresses[1]: 198.51.100.1 is there already"},
     {"natt_port: 4500", "natt_port: 500", "5:14: listen.natt_port: ike_port and natt_port are the same"},
