@@ -190,12 +190,22 @@ void world_heal(struct world *world)
     world->net.faults = NET_FAULTLESS;
 }
 
+/* One event, if need be without memory for messages: frees count, takes fail. */
+static void step(struct world *world, const struct event *event)
+{
+    struct blobs *blobs = &world->core->ike->blobs;
+    uint32_t kept = world->events != 0 && world->events == world->starve_at ? blobs->free_count : 0;
+    blobs->free_count -= kept;
+    core_step(world->core, event, &world->effects);
+    blobs->free_count += kept;
+}
+
 void world_event(struct world *world, struct event *event)
 {
     event->now = world->now;
     event->now_unix_s = world_unix_s(world);
     world_trace(world, "event %d", event->type);
-    core_step(world->core, event, &world->effects);
+    step(world, event);
     world_effects(world);
     plant_after_event(world);
     check_step(world);

@@ -96,6 +96,7 @@ struct world {
     struct check check;
     uint32_t events;      /* handled since arming */
     uint32_t crash_at;    /* the gateway restarts before this event; 0: never */
+    uint32_t starve_at;   /* the core finds no block for any message in this event; 0: never */
     uint32_t crash_again; /* and once more after so many; 0: not */
     uint32_t restarts;
     uint64_t trace_hash;

@@ -124,6 +124,9 @@ void net_to_gateway(struct world *world, struct item *item)
         deliver_forgeries(world, item);
     }
     deliver(world, item, span_of(item->bytes, item->len), item->forged);
+    if (world->net.faults.forge_all) { /* once more, now that there is an answer to repeat */
+        deliver_forgeries(world, item);
+    }
 }
 
 static uint32_t gains_of(const struct initiator *client)

@@ -140,6 +140,17 @@ static void crashes(struct tally *tally, const struct story *story, uint32_t eve
     }
 }
 
+/* No memory for a message during the n-th event. */
+static void starvation(struct tally *tally, const struct story *story, uint32_t events)
+{
+    for (uint32_t n = 1; n <= events; n++) {
+        struct run run = run_of(story, tally->seed);
+        run.harmless = false;
+        run.starve_at = n;
+        go(tally, &run, "starve", n, "");
+    }
+}
+
 /* The same seed twice gives the same trace. */
 static struct outcome plain(struct tally *tally, const struct story *story)
 {
@@ -168,5 +179,6 @@ void faults_run(struct tally *tally)
         store_faults(tally, story, size.store_ops);
         plane_faults(tally, story, size.installs);
         crashes(tally, story, size.events);
+        starvation(tally, story, size.events);
     }
 }

@@ -32,6 +32,7 @@ static void arm(struct world *world, const struct run *run)
     plant(world);
     world->crash_at = run->crash_at;
     world->crash_again = run->crash_again;
+    world->starve_at = run->starve_at;
     world->check.lenient_store = run->store.fail_nth != 0;
 }
 
@@ -54,7 +55,7 @@ struct outcome run_go(const struct run *run)
     arm(world, run);
     run->story->act(world);
     note(&outcome, world);
-    world->crash_at = 0;
+    world->crash_at = world->starve_at = 0;
     if (run->harmless && !check_failed(world) && run->story->reached != NULL && !run->story->reached(world)) {
         const struct initiator *client = world->clients[0];
         check_fail(world, "L2", "the story was not reached (state %d, why %d, notify %u, child notify %u)",

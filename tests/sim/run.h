@@ -9,7 +9,7 @@ struct run {
     struct net_faults net;
     struct store_faults store;
     struct plane_faults plane;
-    uint32_t crash_at, crash_again;
+    uint32_t crash_at, crash_again, starve_at;
     bool harmless; /* the fault is the network's alone, so the story must be reached */
 };
 
