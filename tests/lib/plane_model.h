@@ -36,6 +36,7 @@ struct plane_model {
     bool key_reused;  /* a key came twice under one epoch */
     bool child_twice; /* a handle was installed that was in use */
     struct plane_faults faults;
+    bool traffic;                  /* every child has just heard from its client */
     uint32_t installs, num_failed; /* since arming */
     struct sim_rand *fate;
 };

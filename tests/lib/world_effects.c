@@ -137,6 +137,7 @@ void world_plane_item(struct world *world, struct item *item)
         struct event event = {
             .type = EVENT_PLANE_DONE,
             .plane_done = {.token = op->token, .child = op->child, .type = op->type, .cause = cause}};
+        event.plane_done.counters.last_in = world->plane.traffic ? world->now : 0;
         world_event(world, &event);
     }
 }

@@ -117,6 +117,19 @@ Test(run, the_operator_ends_one_session)
     done(world);
 }
 
+/* Traffic is life: a busy client is not asked. */
+Test(run, a_client_with_traffic_is_not_asked)
+{
+    struct world *world = up();
+    world->plane.traffic = true;
+    world_run(world, 300 * NS_PER_S);
+    cr_expect_eq(core_counters(world->core)->dpd_sent, 0);
+    world->plane.traffic = false;
+    world_run(world, 60 * NS_PER_S);
+    cr_expect_geq(core_counters(world->core)->dpd_sent, 1);
+    done(world);
+}
+
 static struct event plane_news(const struct world *world, enum plane_event_type type)
 {
     uint32_t spi = world->clients[0]->children[0].spi_out;
