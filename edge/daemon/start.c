@@ -254,7 +254,7 @@ static struct plane_user_config plane_of_worker(const struct start *s, const str
         .spi = s->spi,
         .shards = core->shards,
         .num_shards = core->num_shards,
-        .children_max = core->children_max,
+        .children_max = core_children_max(core), /* as many as the core may hand out, slack included */
         .mtu = s->config->plane.mtu,
         .tun_uso = s->d->network.tuns[n].uso,
     };

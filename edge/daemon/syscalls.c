@@ -149,8 +149,8 @@ static int fill(scmp_filter_ctx filter)
         }
     }
     for (size_t i = 0; i < HF_COUNT(families); i++) {
-        int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                                     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+        struct scmp_arg_cmp is_family = {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)families[i]};
+        int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, is_family);
         if (error != 0) {
             return error;
         }
