@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """The daemon is killed and started again, again and again, while clients work: nobody has to log in again."""
+import os
+import random
 import time
 
 from lab.capture import SA_INIT, Capture, esp_packets, ike_messages, repeated_esp_ivs, repeated_ike_ivs
@@ -10,6 +12,8 @@ from lab.topology import ANYCAST4, OUTER
 from lab.traffic import Download, Ping, ping, reaches
 
 ROUNDS = 20
+RACES = int(os.environ.get("HOLDFAST_RACES", "12"))
+SEED = int(os.environ.get("HOLDFAST_SEED", "1"))
 suite = Suite(__doc__, limit_s=150)
 
 
@@ -20,6 +24,7 @@ class Setup:
         self.gateway = self.scene.gateway
         self.capture = Capture(self.scene.lab.gw, OUTER, "udp", 160)
         eager = {"dpd_delay": "2s"}
+        self.scene.client_settings = {"delete_rekeyed_delay": "1"}
         self.clients = [self.scene.certificate_client("cl1", connection=eager),
                         self.scene.psk_client("cl2", connection=eager),
                         self.scene.certificate_client("cl3", behind_nat=True, connection=eager)]
@@ -31,15 +36,18 @@ class Setup:
     def known(self):
         return sorted((s["session"], s["identity"], tuple(s["addresses"])) for s in self.gateway.sessions())
 
+    def drops(self):
+        return {name: value for name, value in self.gateway.metrics().items() if "drops" in name and value}
+
     def restart(self):
         start = time.monotonic()
         self.gateway.kill()
         self.gateway.start()
         wait_until("all clients get through again", lambda: all(reaches(c.node) for c in self.clients))
         self.longest_ms = max(self.longest_ms, (time.monotonic() - start) * 1000)
-        # Not the first client: what its transfer sends at once after a gap may overflow its own user-space ESP.
+        # Not the first client: what its transfer sends at once after a gap may overflow its user-space ESP.
         for running in [Ping(client.node, count=30, interval_s=0.01) for client in self.clients[1:]]:
-            assert running.wait() == (30, 30), "packets lost long after a restart"
+            assert running.wait() == (30, 30), f"{running.process.log_tail(4)} {self.drops()}"
 
 
 setup = None
@@ -73,7 +81,7 @@ def rekey(client):
     try:
         wait_until("a new Child SA", lambda: [spi != before for spi in installed(client)] == [True])
     except Late:
-        raise Late(f"no new Child SA for {before}: {client.sas()}") from None
+        raise Late(f"no new Child SA for {before}: {client.sas()} {setup.drops()}") from None
 
 
 def installed(client):
@@ -92,6 +100,31 @@ def clients_kept():
     for client in setup.clients:
         assert client.sa()["uniqueid"] == "1", client.sa()
         assert ping(client.node) == (5, 5)
+
+
+@suite.case(f"{RACES} times killed in the middle of a child's rekey: after the start it is finished")
+def races():
+    rng, client = random.Random(SEED), setup.clients[0]
+    for number in range(RACES):
+        wait_until("the client is done with the rekey before", lambda: settled(client))
+        before, pause = installed(client), rng.random() * 0.006
+        client.rekey_child()
+        time.sleep(pause)
+        setup.gateway.kill()
+        setup.gateway.start()
+        what = f"round {number + 1}, killed after {pause * 1000:.1f} ms: the rekey is finished"
+        try:
+            wait_until(what, lambda: len(installed(client)) == 1 and installed(client) != before, 25)
+        except Late:
+            raise Late(f"{what}: {before} {setup.drops()} {client.sas()}") from None
+        wait_until(f"{what}: packets get through", lambda: reaches(client.node))
+        assert len(setup.gateway.sessions()) == 3, what
+    setup.sessions = setup.known()
+
+
+def settled(client):
+    sa = client.sa()
+    return len(sa["child-sas"]) == 1 and "tasks-active" not in sa
 
 
 @suite.case("after that many restarts a client can still rekey and leave")

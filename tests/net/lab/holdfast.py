@@ -1,6 +1,7 @@
 """Our gateway: holdfastd with its configuration, and the holdfast command."""
 import json
 import os
+import shutil
 import signal
 import socket
 
@@ -46,8 +47,14 @@ class Holdfast:
         self.config_path = os.path.join(self.dir, "holdfast.yaml")
         self.control_path = os.path.join(self.dir, "control.sock")
         self.config = self._config(certificate, authorities, secrets or {}, crls)
+        self.bin = self._copy_programs()
         self.starts = 0
-        self.log_paths = []
+
+    def _copy_programs(self):
+        """Somebody may build anew while a test runs."""
+        for name in ("holdfastd", "holdfast"):
+            shutil.copy(os.path.join(build_dir(), name), self.dir)
+        return self.dir
 
     def _config(self, certificate, authorities, secrets, crls):
         subnets = [INNER_NET4, INNER_NET6]
@@ -91,7 +98,7 @@ class Holdfast:
         path = os.path.join(self.dir, f"notify-{self.starts}")
         notify.bind(path)
         notify.setblocking(False)
-        command = [os.path.join(build_dir(), "holdfastd"), "--config", self.config_path]
+        command = [os.path.join(self.bin, "holdfastd"), "--config", self.config_path]
         self.process = self.node.start("holdfastd", *command, env={"NOTIFY_SOCKET": path, **(env or {})})
         said = []
         wait_until("holdfastd is ready", lambda: self._ready(notify, said), timeout_s, 0.005)
@@ -132,7 +139,7 @@ class Holdfast:
         return wait_until(f"{count} log line(s) {' or '.join(names)}", found, timeout_s)
 
     def cli(self, *arguments, check=True, timeout_s=20):
-        command = [os.path.join(build_dir(), "holdfast"), "--socket", self.control_path, "--config",
+        command = [os.path.join(self.bin, "holdfast"), "--socket", self.control_path, "--config",
                    self.config_path, *arguments]
         return run(command, check=check, timeout_s=timeout_s)
 

@@ -17,7 +17,7 @@ class Scene:
         self.gateway = Holdfast(self.lab, self.authority.issue(GATEWAY_ID, server=True), [self.authority],
                                 SECRETS, [self.crl] if revocation else ())
         configure(self, self.gateway.config)
-        self.num_clients = 0
+        self.num_clients, self.client_settings = 0, {}
         self.web = WebServer(self.lab)
         if start:
             self.gateway.start()
@@ -37,7 +37,8 @@ class Scene:
     def _client(self, node, identity, behind_nat, **more):
         self.num_clients += 1
         name = f"{node}-{self.num_clients}"
-        client = Client(self.lab.client(node, behind_nat), identity, name=name, **more)
+        client = Client(self.lab.client(node, behind_nat), identity, name=name,
+                        charon_settings=self.client_settings, **more)
         client.start()
         return client
 

@@ -79,9 +79,9 @@ class Suite:
 
     @staticmethod
     def _clear_up(before):
-        """Ends what a failed case left running, so that the next one finds the stage as it should be."""
+        """Ends the clients that a failed case left running, so that the next one finds the stage it wants."""
         for process in Process.everyone:
-            if process not in before and process.running():
+            if process not in before and process.running() and process.name != "holdfastd":
                 process.kill()
 
     def _logs(self):
