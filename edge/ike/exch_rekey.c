@@ -109,7 +109,7 @@ static void rekey_answer(struct ike *ike, struct ike_sa *sa, const struct ike_sa
 void exch_ike_rekey(struct ike *ike, struct ike_sa *sa, const struct ike_input *input)
 {
     struct rekey_work work = {0};
-    if (sa->state != SA_ESTABLISHED) {
+    if (sa->state != SA_ESTABLISHED || request_is_about_child(sa)) { /* RFC 7296 2.25.2 */
         rekey_refuse(ike, sa, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
         return;
     }

@@ -201,6 +201,10 @@ static void receive_response(struct ike *ike, struct ike_sa *sa, const struct ik
         ike_drop(ike, CAUSE_RESPONSE_UNASKED);
         return;
     }
+    if (sa->wait != WAIT_NOTHING && request->exchange == CREATE_CHILD_SA) {
+        ike_drop(ike, CAUSE_BUSY); /* we ask again, and the client answers again */
+        return;
+    }
     enum cause inner;
     enum cause cause = open_and_read(ike, sa, input, &inner);
     if (cause != CAUSE_NONE || inner != CAUSE_NONE) {

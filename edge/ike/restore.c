@@ -79,6 +79,7 @@ void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa)
     for (uint32_t i = 0; i < sa->num_children; i++) {
         struct ike_child *child = &ike->child[sa->children[i]];
         child->created = time.now;
+        child->rekey_at = soft_due(ike, ike->policy->timers.child_rekey);
         child->sequence_out = child->sequence_limit;
         child->sequence_limit += ESP_SEQUENCE_STEP;
     }
@@ -89,7 +90,8 @@ void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa)
 
 static struct ike_child *live_child(struct ike *ike, uint32_t slot)
 {
-    bool live = slot < slab_capacity(&ike->children) && slab_is_used(&ike->children, slot);
+    bool live = slot < slab_capacity(&ike->children) && slab_is_used(&ike->children, slot) &&
+                ike->child[slot].state != CHILD_RESERVED;
     return live ? &ike->child[slot] : NULL;
 }
 

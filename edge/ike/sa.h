@@ -8,6 +8,7 @@
 #include "edge/base/limits.h"
 #include "edge/crypto/cert.h"
 #include "edge/crypto/kdf.h"
+#include "edge/crypto/ke.h"
 #include "edge/wire/build.h"
 
 #define SLOT_NONE UINT32_MAX
@@ -35,6 +36,7 @@ enum sa_pending {
     PENDING_IKE_REKEY,
     PENDING_ANSWER, /* what was asked is done; the record says so before the answer does */
     PENDING_RESTORE,
+    PENDING_OWN_CHILD, /* the child that the client agreed to, to our request */
 };
 
 /* One cached message: its datagrams one behind the other, each with its 16-bit length in front. */
@@ -49,13 +51,34 @@ struct ike_path {
     bool natt;
 };
 
+/* What our own request is for. */
+enum request_kind {
+    REQUEST_DPD,
+    REQUEST_DELETE,       /* of the IKE SA */
+    REQUEST_DELETE_CHILD, /* of request.child */
+    REQUEST_REKEY_CHILD,  /* of request.rekeys, to become request.child */
+};
+
+/* The lowest nonce of an exchange. Ours are of this length, so a lower one differs within it. */
+struct nonce_low {
+    uint8_t bytes[IKE_NONCE_BYTES];
+    uint16_t len;
+};
+
 struct sa_request { /* our own request that waits for its response; at most one (window 1) */
     struct sent_message message;
     uint8_t exchange;
-    bool is_delete;
+    uint8_t kind; /* enum request_kind */
+    bool again;   /* after INVALID_KE_PAYLOAD: once is enough */
     uint32_t tries;
     uint32_t probes; /* ids tried since the session was restored */
     ns_t next_try;
+    uint32_t child;  /* slot; of a rekey it is ours alone until the answer comes; SLOT_NONE */
+    uint32_t rekeys; /* slot of the child that is being rekeyed, SLOT_NONE when it is gone */
+    uint32_t rival;  /* slot of the child that the client made of the same one meanwhile, SLOT_NONE */
+    struct nonce_low rival_nonce;
+    uint8_t nonce[IKE_NONCE_BYTES];
+    struct ke_private ke; /* group 0: none */
 };
 
 struct ike_sa {
@@ -108,13 +131,20 @@ struct ike_sa {
     uint64_t bytes_in, bytes_out;  /* of children that are gone */
 };
 
-enum child_state { CHILD_FREE, CHILD_INSTALLING, CHILD_INSTALLED, CHILD_REPLACED };
+enum child_state {
+    CHILD_FREE,
+    CHILD_RESERVED, /* named in a request of ours, not among its session's children yet */
+    CHILD_INSTALLING,
+    CHILD_INSTALLED,
+    CHILD_REPLACED,
+};
 
 struct ike_child {
     uint32_t slot;
     uint32_t sa; /* slot of the IKE SA */
     uint8_t state;
     bool outbound;
+    bool doomed; /* replaced by us: our DELETE is due, or under way */
     uint32_t spi_in, spi_out;
     struct esp_suite suite;
     struct esp_keys key_in, key_out;
@@ -126,7 +156,7 @@ struct ike_child {
     uint64_t sequence_in;
     uint64_t install_token;
     uint32_t rekeys; /* slot of the child that this one replaces, SLOT_NONE */
-    ns_t created;
+    ns_t created, rekey_at;
 };
 
 /* What only a handshake needs. */

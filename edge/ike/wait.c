@@ -204,6 +204,9 @@ static void wait_finish(struct ike *ike, struct ike_sa *sa)
     case PENDING_RESTORE:
         finish_restore(ike, sa);
         break;
+    case PENDING_OWN_CHILD:
+        rekey_child_done(ike, sa, &ike->child[child]);
+        break;
     case PENDING_NONE:
         break;
     }
@@ -237,6 +240,13 @@ static void wait_failed(struct ike *ike, struct ike_sa *sa, enum cause cause)
     uint8_t exchange = pending == PENDING_AUTH ? IKE_AUTH : CREATE_CHILD_SA;
     sa->wait = WAIT_NOTHING;
     sa->pending = PENDING_NONE;
+    if (pending == PENDING_OWN_CHILD) {
+        uint32_t own = sa->pending_child;
+        sa->pending_child = SLOT_NONE;
+        rekey_child_undo(ike, sa, &ike->child[own]);
+        sa_schedule(ike, sa);
+        return;
+    }
     if (sa->pending_child != SLOT_NONE) {
         struct ike_child *child = &ike->child[sa->pending_child];
         sa->pending_child = SLOT_NONE;
