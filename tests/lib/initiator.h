@@ -32,6 +32,8 @@ struct deviations {
     uint16_t ke_bytes;       /* 0: the true value */
     uint16_t nonce_bytes;    /* 0: 32 */
     uint16_t ke_group_claim; /* 0: KE names its true group */
+    uint16_t refuse_create;  /* what every CREATE_CHILD_SA of the gateway is refused by; 0: none is */
+    uint16_t want_group;     /* group that a child of the gateway must have; 0: as it offers */
 };
 
 struct initiator_config {
@@ -140,6 +142,7 @@ struct initiator_child {
 struct initiator_counters {
     uint64_t datagrams_in, datagrams_out, retransmits, garbage, requests_answered, repeats_answered;
     uint64_t exchanges_done;
+    uint64_t gateway_rekeys; /* of children, by the gateway */
 };
 
 struct initiator {
@@ -180,6 +183,11 @@ struct initiator {
     uint32_t rekeyed;      /* index of the child being rekeyed */
     uint32_t delete_spi;   /* ours of the child being deleted */
     uint32_t after_delete; /* child to delete next, its own SPI; 0: none */
+    struct {               /* what the gateway made of the child that is being rekeyed */
+        bool there;
+        uint8_t nonce[IKE_NONCE_BYTES_MAX]; /* the lower one */
+        uint16_t len;
+    } rival;
 
     ns_t now;
     struct payloads payloads;

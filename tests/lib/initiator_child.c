@@ -53,6 +53,7 @@ static void create_child_send(struct initiator *client, uint32_t rekeyed)
     }
     client_build_ts(client, &b);
     client->rekeyed = rekeyed;
+    client->rival.there = false;
     client_request(client, client_current(client), CREATE_CHILD_SA,
                    rekeyed < INITIATOR_CHILDREN_MAX ? TASK_REKEY_CHILD : TASK_CREATE_CHILD, &b);
 }
@@ -114,8 +115,14 @@ void client_child_answered(struct initiator *client, struct initiator_sa *sa, en
         return;
     }
     (void)sa;
-    if (task == TASK_REKEY_CHILD && !client->config.deviate.skip_child_delete) {
-        client->after_delete = client->children[client->rekeyed].spi_in;
+    if (task != TASK_REKEY_CHILD) {
+        return;
+    }
+    const struct initiator_child *old = &client->children[client->rekeyed];
+    if (client_lost_to_rival(client, message->nonce)) {
+        client->after_delete = client->child_spi;
+    } else if (old->used && !client->config.deviate.skip_child_delete) {
+        client->after_delete = old->spi_in;
     }
 }
 

@@ -52,6 +52,14 @@ HF_MUST bool client_child_accept(struct initiator *client, struct span nonce_r,
 void client_child_answered(struct initiator *client, struct initiator_sa *sa, enum initiator_task task);
 void client_rekey_answered(struct initiator *client, struct initiator_sa *sa);
 
+/* initiator_serve.c */
+/* Writes the answer to the gateway's CREATE_CHILD_SA. */
+void client_serve_create(struct initiator *client, struct initiator_sa *sa, struct builder *b);
+/* The gateway replaced the same thing as the request in flight would, in an exchange with these nonces. */
+void client_rival_note(struct initiator *client, struct span nonce_a, struct span nonce_b);
+/* Whether what our own exchange made is the one too many; the rival is forgotten. */
+bool client_lost_to_rival(struct initiator *client, struct span nonce_r);
+
 /* initiator_info.c */
 void client_delete_ike(struct initiator *client, struct initiator_sa *sa);
 void client_delete_child(struct initiator *client, uint32_t spi_in);

@@ -85,6 +85,29 @@ static void act_reconnect(struct world *world)
     act_connect(world);
 }
 
+/* Until the gateway has rekeyed, and a bit more. */
+static void act_wait(struct world *world)
+{
+    world_run(world, 25 * NS_PER_S);
+    (void)world_settle(world, STORY_NS);
+}
+
+static bool is_rekeyed(const struct world *world)
+{
+    return is_up(world) && client_of(world)->counters.gateway_rekeys > 0;
+}
+
+/* The client rekeys the same child at the moment at which the gateway does. */
+static void act_rekey_both(struct world *world)
+{
+    ns_t until = world->now + 25 * NS_PER_S;
+    uint64_t before = core_counters(world->core)->datagrams_out;
+    while (core_counters(world->core)->datagrams_out == before && world_step(world, until)) {
+    }
+    act_rekey_child(world);
+    act_dpd(world);
+}
+
 /* All that a client does in a day, as fast as it goes. */
 static void act_day(struct world *world)
 {
@@ -142,6 +165,18 @@ const struct story stories[] = {
      .what = "the client loses its memory and logs in again (INITIAL_CONTACT)",
      .begin = begin_up,
      .act = act_reconnect,
+     .reached = is_up},
+    {.name = "gateway-rekey-child",
+     .what = "the gateway rekeys the Child SA and deletes the old one",
+     .child_rekey = 20 * NS_PER_S,
+     .begin = begin_up,
+     .act = act_wait,
+     .reached = is_rekeyed},
+    {.name = "both-rekey-child",
+     .what = "client and gateway rekey the same Child SA at once, and one of the new ones goes",
+     .child_rekey = 20 * NS_PER_S,
+     .begin = begin_up,
+     .act = act_rekey_both,
      .reached = is_up},
     {.name = "day", .what = "all of it in one run", .act = act_day, .reached = is_up},
     {.name = NULL},
