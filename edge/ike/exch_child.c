@@ -62,7 +62,8 @@ void exch_child(struct ike *ike, struct ike_sa *sa, const struct ike_input *inpu
 {
     const struct message *message = input->message;
     struct ike_child *rekeyed;
-    if (sa->state != SA_ESTABLISHED) { /* RFC 7296 2.25.2: the IKE SA is being replaced */
+    bool rekeying = sa->request.message.valid && sa->request.kind == REQUEST_REKEY_IKE;
+    if (sa->state != SA_ESTABLISHED || rekeying) { /* RFC 7296 2.25.2: the IKE SA is being replaced */
         sa_respond_notify(ike, sa, CREATE_CHILD_SA, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
         return;
     }
@@ -91,6 +92,7 @@ void exch_child(struct ike *ike, struct ike_sa *sa, const struct ike_input *inpu
         ike_drop(ike, CAUSE_FRAGMENT_NO_ROOM);
         return;
     }
+    child->answer_id = sa->peer_next_id - 1;
     rekey_child_rival(sa, child, &request.nonces);
     sa->pending_child = child->slot;
     wait_begin(ike, sa, PENDING_CHILD);

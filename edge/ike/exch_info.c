@@ -28,6 +28,8 @@ static void delete_children(struct ike *ike, struct ike_sa *sa, const struct del
             }
             work->deleted = true;
             child_close(ike, child, child->state == CHILD_REPLACED ? CAUSE_REKEYED : CAUSE_PEER_DELETE);
+        } else {
+            sa->request.gone = be32_load(view->spis.data + (size_t)i * 4);
         }
     }
 }
@@ -64,7 +66,11 @@ void exch_info(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
         ike_drop(ike, CAUSE_FRAGMENT_NO_ROOM);
         return;
     }
-    if (work.delete_ike) {
+    if (work.delete_ike && rekey_ike_is_rival(ike, sa)) {
+        /* RFC 7296 2.8.2: the client closes the IKE SA that lost; the winner is named in its late answer. */
+        sa->disowned = true;
+        sa_send_response(ike, sa);
+    } else if (work.delete_ike) {
         sa_send_response(ike, sa);
         sa_close(ike, sa, work.cause, true);
     } else if (work.deleted) {

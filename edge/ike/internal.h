@@ -168,6 +168,22 @@ bool cookie_is_wanted(struct ike *ike, uint16_t group);
 void cookie_write(struct ike *ike, const struct ike_input *input, uint8_t ret_cookie[HF_COOKIE_BYTES]);
 bool cookie_is_valid(struct ike *ike, const struct ike_input *input, struct span cookie);
 
+/* --- rekey_ike.c: the IKE SA that we rekey --- */
+/* It is time; starts when nothing else is under way. */
+void rekey_ike_work(struct ike *ike, struct ike_sa *sa);
+void rekey_ike_start(struct ike *ike, struct ike_sa *sa, uint16_t group, bool again);
+void rekey_ike_answered(struct ike *ike, struct ike_sa *sa, const struct sa_request *was,
+                        const struct message *message);
+/* The answer cannot be worked on now: what has the session meanwhile is busy. */
+bool rekey_ike_must_wait(struct ike *ike, struct ike_sa *sa);
+/* The client rekeys the IKE SA while our request is under way. */
+void rekey_ike_rival(struct ike_sa *sa, struct ike_sa *new, const struct nonces *nonces);
+/* The client made it, and our own rekey may yet turn out to have the better one. */
+bool rekey_ike_is_rival(const struct ike *ike, const struct ike_sa *sa);
+void rekey_ike_done(struct ike *ike, const struct ike_sa *new);
+/* All of the session but its exchanges. */
+void sa_inherit(struct ike_sa *new, const struct ike_sa *old);
+
 /* --- propose.c --- */
 struct proposal_choice {
     uint8_t number;
@@ -193,6 +209,8 @@ const char *propose_describe(struct ike *ike, const struct sa_view *offer);
 bool propose_allows_group(const struct policy_suites *allowed, uint16_t group);
 /* An answer to our offer of one suite: that suite, under our number, with the peer's SPI. */
 bool propose_esp_accepted(const struct sa_view *answer, const struct esp_suite *suite, uint32_t *ret_spi);
+
+bool propose_ike_accepted(const struct sa_view *answer, const struct ike_suite *suite, uint64_t *ret_spi);
 
 /* --- narrow.c --- */
 /* Intersections of what was offered with what is allowed, in the order offered; returns how many, at most

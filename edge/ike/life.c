@@ -9,7 +9,7 @@
 void sa_schedule(struct ike *ike, struct ike_sa *sa)
 {
     ns_t due = HF_MIN(sa->expires, sa->request.next_try);
-    due = HF_MIN(due, HF_MIN(sa->dpd_due, HF_MIN(sa->save_due, sa->child_due)));
+    due = HF_MIN(due, HF_MIN(sa->dpd_due, HF_MIN(sa->save_due, HF_MIN(sa->child_due, sa->rekey_at))));
     heap_set(&ike->timers, sa->slot, HF_MIN(due, sa->response_expires));
 }
 
@@ -75,8 +75,11 @@ void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger)
         sa_drop_children(ike, sa, CAUSE_NONE); /* first: the host adds what they transferred (core.h) */
         host->news(host->context, NEWS_SESSION_DOWN, sa, NULL, cause, NULL);
     }
-    if (sa->request.kind == REQUEST_REKEY_CHILD) {
-        request_clear(ike, sa); /* nothing is left that it could be for */
+    /* Nothing is left that our rekey could be for; but an IKE SA that the client has under a lost collision
+     * is ours to delete, and without its answer there are no keys for that. */
+    bool collision = sa->request.kind == REQUEST_REKEY_IKE && sa->request.rival_sa != SLOT_NONE && linger;
+    if (sa->request.exchange == CREATE_CHILD_SA && !collision) {
+        request_clear(ike, sa);
     }
     if (cause != CAUSE_NOT_OURS) {
         sa_erase(ike, sa);
@@ -98,7 +101,7 @@ void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger)
     half_open_forget(ike, sa);
     sa->state = SA_CLOSED;
     sa->expires = ike->time.now + LINGER_NS;
-    sa->dpd_due = sa->save_due = sa->child_due = NS_NEVER;
+    sa->dpd_due = sa->save_due = sa->child_due = sa->rekey_at = NS_NEVER;
     sa_schedule(ike, sa);
 }
 
@@ -149,9 +152,8 @@ void children_arm(struct ike *ike, struct ike_sa *sa)
     for (uint32_t i = 0; i < sa->num_children; i++) {
         sa->child_due = HF_MIN(sa->child_due, child_due(ike, &ike->child[sa->children[i]]));
     }
-    if (sa->child_due <= ike->time.now && (sa->request.message.valid || sa->wait != WAIT_NOTHING)) {
-        sa->child_due = ike->time.now + LIFETIME_AGAIN_NS; /* one exchange at a time */
-    }
+    bool busy = sa->request.message.valid || sa->wait != WAIT_NOTHING; /* one exchange at a time */
+    sa->child_due = HF_MAX(sa->child_due, ike->time.now + (busy ? LIFETIME_AGAIN_NS : 0));
 }
 
 /* A child that nobody rekeyed in time goes (RFC 7296 2.8: lifetimes are each side's own). */
@@ -230,6 +232,8 @@ static void sa_timer(struct ike *ike, struct ike_sa *sa)
         if (may_save) {
             sa_save(ike, sa);
         }
+    } else if (sa->rekey_at <= now) {
+        rekey_ike_work(ike, sa);
     } else if (sa->child_due <= now) {
         children_work(ike, sa);
     } else if (sa->dpd_due <= now) {

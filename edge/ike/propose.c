@@ -237,6 +237,26 @@ static bool answer_is(const struct sa_view *answer, const struct esp_suite *suit
            choice.esp.esn == suite->esn;
 }
 
+bool propose_ike_accepted(const struct sa_view *answer, const struct ike_suite *suite, uint64_t *ret_spi)
+{
+    struct policy_suites own = {.encr = {{suite->encr, suite->encr_bits}},
+                                .num_encr = 1,
+                                .integ = {suite->integ},
+                                .num_integ = 1,
+                                .prf = {suite->prf},
+                                .num_prf = 1,
+                                .ke = {suite->ke},
+                                .num_ke = 1};
+    struct proposal_choice choice;
+    uint32_t transforms = 3 + (suite->integ != INTEG_NONE ? 1 : 0);
+    if (answer->count != 1 || answer->proposals[0].number != 1 || answer->num_transforms != transforms ||
+        propose_ike(&own, answer, suite->ke, &choice) != CAUSE_NONE || choice.spi.len != 8) {
+        return false;
+    }
+    *ret_spi = be64_load(choice.spi.data);
+    return *ret_spi != 0;
+}
+
 bool propose_esp_accepted(const struct sa_view *answer, const struct esp_suite *suite, uint32_t *ret_spi)
 {
     if (!answer_is(answer, suite)) {

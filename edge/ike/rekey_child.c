@@ -124,6 +124,10 @@ static void refused(struct ike *ike, struct ike_sa *sa, const struct sa_request 
         rekey_later(ike, old);
         break;
     case NOTIFY_CHILD_SA_NOT_FOUND: /* RFC 7296 2.25.1: it is gone without a word */
+        if (old->answer_id + 1 == sa->peer_next_id) {
+            rekey_later(ike, old); /* or it is not there yet: our answer may have been lost */
+            break;
+        }
         child_close(ike, old, CAUSE_PEER_DELETE);
         sa->save_due = ike->time.now;
         break;
@@ -221,6 +225,11 @@ void rekey_child_answered(struct ike *ike, struct ike_sa *sa, const struct sa_re
             old->rekey_at = NS_NEVER;
         }
         give_up(ike, sa, child);
+    } else if (child->spi_out == was->gone) { /* it came and went before its answer was here */
+        child_release(ike, child);
+        if (old != NULL) {
+            rekey_later(ike, old);
+        }
     } else if (is_redundant(was, message)) {
         give_up(ike, sa, child);
     } else {

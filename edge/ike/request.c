@@ -30,15 +30,20 @@ static void request_forget(struct ike *ike, struct ike_sa *sa)
     sent_free(ike, &request->message);
     secret_wipe(&request->ke, sizeof(request->ke));
     request->next_try = NS_NEVER;
+    request->gone = 0;
     request->child = request->rekeys = request->rival = SLOT_NONE;
+    request->sa = request->rival_sa = SLOT_NONE;
 }
 
 void request_clear(struct ike *ike, struct ike_sa *sa)
 {
-    uint32_t child = sa->request.child;
+    uint32_t child = sa->request.child, new = sa->request.sa;
     request_forget(ike, sa);
     if (child != SLOT_NONE && ike->child[child].state == CHILD_RESERVED) {
         child_release(ike, &ike->child[child]);
+    }
+    if (new != SLOT_NONE) {
+        sa_free(ike, &ike->sa[new]);
     }
 }
 
@@ -157,6 +162,9 @@ void request_answered(struct ike *ike, struct ike_sa *sa, const struct ike_input
     case REQUEST_REKEY_CHILD:
         rekey_child_answered(ike, sa, &was, input->message);
         break;
+    case REQUEST_REKEY_IKE:
+        rekey_ike_answered(ike, sa, &was, input->message);
+        break;
     case REQUEST_DELETE_CHILD:
         child_deleted(ike, sa, was.child);
         break;
@@ -167,7 +175,7 @@ void request_answered(struct ike *ike, struct ike_sa *sa, const struct ike_input
     if (sa->our_next_id % SAVE_OWN_IDS == 0 && sa->state == SA_ESTABLISHED && sa->wait == WAIT_NOTHING) {
         sa_save(ike, sa);
     }
-    if (was.kind == REQUEST_DELETE && sa->state == SA_CLOSING) {
+    if (was.kind == REQUEST_DELETE && (sa->state == SA_CLOSING || sa->state == SA_REKEYED)) {
         sa_free(ike, sa);
     }
 }

@@ -79,6 +79,7 @@ void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa)
     for (uint32_t i = 0; i < sa->num_children; i++) {
         struct ike_child *child = &ike->child[sa->children[i]];
         child->created = time.now;
+        child->answer_id = sa->peer_next_id - 1;
         child->rekey_at = soft_due(ike, ike->policy->timers.child_rekey);
         child->sequence_out = child->sequence_limit;
         child->sequence_limit += ESP_SEQUENCE_STEP;

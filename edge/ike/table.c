@@ -38,9 +38,10 @@ void sa_reset(struct ike_sa *sa, uint32_t slot)
     sa->slot = slot;
     sa->pending_child = sa->pending_sa = sa->half_open = sa->reassembly = SLOT_NONE;
     sa->peer_prev = sa->peer_next = sa->stale = SLOT_NONE;
-    sa->expires = sa->dpd_due = sa->save_due = sa->child_due = sa->response_expires = NS_NEVER;
+    sa->expires = sa->dpd_due = sa->save_due = sa->child_due = sa->rekey_at = sa->response_expires = NS_NEVER;
     sa->request.next_try = NS_NEVER;
     sa->request.child = sa->request.rekeys = sa->request.rival = SLOT_NONE;
+    sa->request.sa = sa->request.rival_sa = sa->replaces = SLOT_NONE;
 }
 
 struct ike_sa *sa_take(struct ike *ike, uint32_t position)
@@ -122,6 +123,7 @@ struct ike_child *child_reserve(struct ike *ike, struct ike_sa *sa)
                                 .state = CHILD_RESERVED,
                                 .spi_in = hf_esp_spi_encode(&ike->config.spi, &spi),
                                 .rekeys = SLOT_NONE,
+                                .answer_id = ANSWER_NONE,
                                 .rekey_at = NS_NEVER};
     return child;
 }
