@@ -104,11 +104,14 @@ void client_answer(struct initiator *client, struct initiator_sa *sa, const stru
         client_serve_create(client, sa, &b);
     }
     struct span inner = message_end(&b);
-    client_seal(client, sa, header->exchange, IKE_FLAG_INITIATOR | IKE_FLAG_RESPONSE, header->message_id,
-                b.first, inner, &sa->response);
+    client_seal(client, sa, header->exchange, client_flags(sa, true), header->message_id, b.first, inner,
+                &sa->response);
     client_send(client, &sa->response);
     sa->peer_next_id = header->message_id + 1;
     client->counters.requests_answered++;
+    if (closes && sa->task == TASK_REKEY_IKE) {
+        client_yield(client); /* our answer is lost, theirs is not */
+    }
     if (closes && sa == client_current(client)) {
         client_close(client, INITIATOR_PEER_DELETED);
     } else if (closes) {

@@ -175,7 +175,14 @@ static void serve_rekey(struct initiator *client, const struct initiator_sa *sa,
 void client_serve_create(struct initiator *client, struct initiator_sa *sa, struct builder *b)
 {
     const struct notify *rekeys = message_notify(&client->message, NOTIFY_REKEY_SA);
+    struct sa_view *offer = &client->offer;
+    bool is_ike = sa_read(client->message.sa, offer) == CAUSE_NONE && offer->count > 0 &&
+                  offer->proposals[0].protocol == PROTOCOL_IKE;
     uint16_t refusal = client->config.deviate.refuse_create;
+    if (refusal == 0 && is_ike) {
+        client_serve_rekey_ike(client, sa, b);
+        return;
+    }
     if (refusal != 0 || rekeys == NULL) {
         refuse(b, refusal != 0 ? refusal : NOTIFY_NO_ADDITIONAL_SAS);
         return;

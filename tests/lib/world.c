@@ -96,8 +96,9 @@ struct world *world_new(const struct world_options *options)
     world->policy.policy.cookie_threshold =
         options->cookie_threshold == 0 ? UINT32_MAX : options->cookie_threshold - 1;
     world->policy.policy.timers.child_rekey = options->child_rekey;
-    if (options->child_rekey !=
-        0) { /* as patient as the clients: what is lost is a message, not the session */
+    world->policy.policy.timers.ike_rekey = options->ike_rekey;
+    if (options->child_rekey != 0 || options->ike_rekey != 0) {
+        /* As patient as the clients: what is lost is a message, not the session. */
         world->policy.policy.timers.retransmit = 250 * NS_PER_MS;
         world->policy.policy.timers.retries = 9;
     }
