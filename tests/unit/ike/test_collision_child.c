@@ -2,66 +2,13 @@
  * afterwards one child is left on both sides, the same one, and it carries the gateway's traffic. */
 #include "edge/core/internal.h"
 #include "edge/ike/internal.h"
-#include "tests/lib/initiator_internal.h"
-#include "tests/lib/world_internal.h"
-#include "tests/unit/ike/live.h"
+#include "tests/unit/ike/collide.h"
 
 #include <criterion/criterion.h>
 
 #define REKEY_NS (20 * NS_PER_S)
 
 enum deed { DEED_NONE, DEED_REKEY, DEED_DELETE, DEED_REKEY_IKE, DEED_DELETE_IKE };
-
-/* Random numbers whose next 32-byte draw is chosen: nonces are the only such draws in a rekey without PFS. */
-struct chosen {
-    struct rand_source real;
-    uint8_t fill; /* 0: as it comes */
-};
-
-static struct chosen of_gateway, of_client;
-
-static void chosen_fill(void *context, uint8_t *memory, size_t len)
-{
-    struct chosen *chosen = context;
-    rand_fill(&chosen->real, memory, len);
-    if (chosen->fill != 0 && len == IKE_NONCE_BYTES) {
-        memset(memory, chosen->fill, len);
-    }
-}
-
-static struct rand_source chosen_source(struct chosen *chosen, const struct rand_source *real)
-{
-    *chosen = (struct chosen){.real = *real};
-    return (struct rand_source){.context = chosen, .fill = chosen_fill};
-}
-
-/* A session whose child the gateway is about to rekey; the gateway's request number is 0 from here on. */
-static struct world *at_rekey(void)
-{
-    struct world_options options = {.seed = 7, .child_rekey = REKEY_NS};
-    struct world *world = live_new(&options, NULL);
-    cr_assert(world_connect(world, 0));
-    world->core->ike->config.rand = chosen_source(&of_gateway, &world->core->ike->config.rand);
-    world->clients[0]->config.rand = chosen_source(&of_client, &world->clients[0]->config.rand);
-    return world;
-}
-
-static void until_gateway_asks(struct world *world)
-{
-    uint32_t before = world->net.sent;
-    while (world->net.sent == before && world_step(world, world->now + 2 * REKEY_NS)) {
-    }
-}
-
-/* Holds back the datagrams of one direction that are on their way. */
-static void delay(struct world *world, enum item_type type, ns_t by)
-{
-    for (uint32_t i = 0; i < world->num_items; i++) {
-        if (world->items[i].type == type) {
-            world->items[i].at += by;
-        }
-    }
-}
 
 static void client_does(struct world *world, enum deed deed)
 {
@@ -126,13 +73,13 @@ Test(collision_child, the_lowest_nonce_of_four_loses)
         {"collision_delayed_request: after the delete", 0x11, 0x22, 0x33, 0x44, 400, 0, NOBODY},
     };
     for (size_t i = 0; i < HF_COUNT(rows); i++) {
-        struct world *world = at_rekey();
+        struct world *world = collide_begin(REKEY_NS, 0);
         struct initiator *client = world->clients[0];
         of_gateway.fill = rows[i].gateway_i;
-        until_gateway_asks(world);
+        collide_until_asked(world);
         of_client.fill = rows[i].client_i;
         client_does(world, DEED_REKEY);
-        delay(world, ITEM_TO_GATEWAY, rows[i].request_late * NS_PER_MS);
+        collide_delay(world, ITEM_TO_GATEWAY, rows[i].request_late * NS_PER_MS);
         of_gateway.fill = rows[i].gateway_r;
         of_client.fill = rows[i].client_r;
         ns_t answers_at = world->now + 11 * NS_PER_MS;
@@ -140,7 +87,7 @@ Test(collision_child, the_lowest_nonce_of_four_loses)
         }
         uint32_t of_gateways = client->children[1].spi_in;
         cr_assert(client->children[1].used, "%s: the client made the gateway's child", rows[i].what);
-        delay(world, ITEM_TO_GATEWAY, rows[i].answer_late * NS_PER_MS);
+        collide_delay(world, ITEM_TO_GATEWAY, rows[i].answer_late * NS_PER_MS);
         of_gateway.fill = of_client.fill = 0;
         world_run(world, NS_PER_S);
         expect_left(world, 1, rows[i].what);
@@ -169,11 +116,11 @@ Test(collision_child, other_exchanges_cross_a_rekey)
         {"collision_ike_delete: the gateway's request is late", DEED_DELETE_IKE, 0, 100, 0},
     };
     for (size_t i = 0; i < HF_COUNT(rows); i++) {
-        struct world *world = at_rekey();
-        until_gateway_asks(world);
-        delay(world, ITEM_TO_CLIENT, rows[i].gateway_late * NS_PER_MS);
+        struct world *world = collide_begin(REKEY_NS, 0);
+        collide_until_asked(world);
+        collide_delay(world, ITEM_TO_CLIENT, rows[i].gateway_late * NS_PER_MS);
         client_does(world, rows[i].deed);
-        delay(world, ITEM_TO_GATEWAY, rows[i].request_late * NS_PER_MS);
+        collide_delay(world, ITEM_TO_GATEWAY, rows[i].request_late * NS_PER_MS);
         world_run(world, NS_PER_S);
         expect_left(world, rows[i].children, rows[i].what);
         live_free(world);
@@ -198,11 +145,11 @@ Test(collision_child, a_refused_rekey_leaves_the_child_alone)
         {"ke_invalid: a group that is not allowed", 0, KE_P384, 1, false, false},
     };
     for (size_t i = 0; i < HF_COUNT(rows); i++) {
-        struct world *world = at_rekey();
+        struct world *world = collide_begin(REKEY_NS, 0);
         struct initiator *client = world->clients[0];
         client->config.deviate.refuse_create = rows[i].refuse;
         client->config.deviate.want_group = rows[i].group;
-        until_gateway_asks(world);
+        collide_until_asked(world);
         uint64_t answered = client->counters.requests_answered;
         world_run(world, 15 * NS_PER_S);
         (void)world_settle(world, 15 * NS_PER_S);
@@ -217,7 +164,7 @@ Test(collision_child, a_refused_rekey_leaves_the_child_alone)
 /* RFC 7296 2.25.1: the client lost the child without a word. */
 Test(collision_child, a_child_that_the_client_does_not_know_goes)
 {
-    struct world *world = at_rekey();
+    struct world *world = collide_begin(REKEY_NS, 0);
     struct initiator *client = world->clients[0];
     client->children[initiator_first_child(client)].used = false;
     world_run(world, REKEY_NS + NS_PER_S);
