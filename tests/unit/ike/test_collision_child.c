@@ -193,3 +193,33 @@ Test(collision_child, nonces_are_compared_octet_by_octet)
         cr_expect_eq(nonce_is_lower(&a, &b), rows[i].lower, "row %zu", i);
     }
 }
+
+/* RFC 4303 3.3.3: without extended sequence numbers a child has 2^32 packets; we do not wait for the last
+ * one. */
+Test(collision_child, short_sequence_numbers_are_renewed_in_time)
+{
+    static const struct {
+        uint64_t sent;
+        bool esn, rekeyed;
+    } rows[] = {
+        {UINT64_C(1) << 31, false, false},
+        {UINT64_C(3) << 30, false, true},
+        {UINT64_C(3) << 30, true, false},
+    };
+    for (size_t i = 0; i < HF_COUNT(rows); i++) {
+        struct world *world = live_new(NULL, NULL);
+        struct initiator *client = world->clients[0];
+        client->config.esp[0].esn = rows[i].esn;
+        cr_assert(world_connect(world, 0));
+        uint32_t spi = client->children[initiator_first_child(client)].spi_out;
+        struct event event = {.type = EVENT_PLANE,
+                              .plane = {.type = PLANE_EVENT_SEQUENCE,
+                                        .child = plane_model_find(&world->plane, spi)->child,
+                                        .sequence_out = rows[i].sent}};
+        world_event(world, &event);
+        world_run(world, NS_PER_S);
+        expect_left(world, 1, "sequence numbers");
+        cr_expect_eq(client->counters.gateway_rekeys, rows[i].rekeyed ? 1 : 0, "row %zu", i);
+        live_free(world);
+    }
+}
