@@ -223,3 +223,19 @@ Test(collision_child, short_sequence_numbers_are_renewed_in_time)
         live_free(world);
     }
 }
+
+/* The DELETE of the old child is lost together with our memory: the record knows what is left to do. */
+Test(collision_child, a_restart_deletes_what_was_replaced)
+{
+    struct world *world = collide_begin(REKEY_NS, 0);
+    struct net_faults faults = NET_FAULTLESS;
+    faults.lose = 4; /* after our request and the client's answer */
+    world_arm_net(world, &faults);
+    collide_until_asked(world);
+    world_run(world, 30 * NS_PER_MS);
+    cr_assert_eq(initiator_num_children(world->clients[0]), 2);
+    world_restart(world);
+    world_run(world, 10 * NS_PER_S);
+    expect_left(world, 1, "restart");
+    live_free(world);
+}
