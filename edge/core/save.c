@@ -25,7 +25,8 @@ static void record_child_from(struct record_child *to, const struct ike_child *f
                                 .sequence_limit = from->sequence_limit,
                                 .sequence_in = from->sequence_in,
                                 .num_ts_local = from->num_ts_local,
-                                .num_ts_remote = from->num_ts_remote};
+                                .num_ts_remote = from->num_ts_remote,
+                                .doomed = from->doomed};
     memcpy(to->ts_local, from->ts_local, sizeof(to->ts_local));
     memcpy(to->ts_remote, from->ts_remote, sizeof(to->ts_remote));
 }
@@ -136,6 +137,8 @@ static bool child_restore(struct core *core, struct ike_sa *sa, const struct rec
     child->key_out = from->key_out;
     child->sequence_limit = from->sequence_limit;
     child->sequence_in = from->sequence_in;
+    child->doomed = from->doomed;
+    child->outbound = !from->doomed;
     child->num_ts_local = from->num_ts_local;
     child->num_ts_remote = from->num_ts_remote;
     memcpy(child->ts_local, from->ts_local, sizeof(child->ts_local));

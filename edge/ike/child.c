@@ -3,8 +3,6 @@
 #include "edge/base/secret.h"
 #include "edge/ike/internal.h"
 
-#define ESP_SPI_MIN 256 /* below: reserved, and 0 looks like the non-ESP marker (RFC 4303 2.1) */
-
 const struct policy_connection *connection_by_name(const struct policy *policy, const char *name)
 {
     for (uint32_t i = 0; i < policy->num_connections; i++) {

@@ -42,6 +42,10 @@ static bool find_rekeyed(struct ike *ike, struct ike_sa *sa, const struct messag
     if (*ret != NULL && (*ret)->state == CHILD_INSTALLED) {
         return true;
     }
+    if (*ret != NULL && (*ret)->doomed) { /* RFC 7296 2.25.1: we are closing it */
+        sa_respond_notify(ike, sa, CREATE_CHILD_SA, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
+        return false;
+    }
     struct builder b;
     chain_start(ike, &b);
     /* The SPI is the client's own word; it is repeated only in the size that an ESP SPI has. */
@@ -58,7 +62,8 @@ void exch_child(struct ike *ike, struct ike_sa *sa, const struct ike_input *inpu
 {
     const struct message *message = input->message;
     struct ike_child *rekeyed;
-    if (sa->state != SA_ESTABLISHED) { /* RFC 7296 2.25.2: the IKE SA is being replaced */
+    bool rekeying = sa->request.message.valid && sa->request.kind == REQUEST_REKEY_IKE;
+    if (sa->state != SA_ESTABLISHED || rekeying) { /* RFC 7296 2.25.2: the IKE SA is being replaced */
         sa_respond_notify(ike, sa, CREATE_CHILD_SA, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
         return;
     }
@@ -87,6 +92,8 @@ void exch_child(struct ike *ike, struct ike_sa *sa, const struct ike_input *inpu
         ike_drop(ike, CAUSE_FRAGMENT_NO_ROOM);
         return;
     }
+    child->answer_id = sa->peer_next_id - 1;
+    rekey_child_rival(sa, child, &request.nonces);
     sa->pending_child = child->slot;
     wait_begin(ike, sa, PENDING_CHILD);
 }

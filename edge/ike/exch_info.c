@@ -8,6 +8,7 @@
 
 struct info_work {
     bool delete_ike;
+    bool deleted; /* children */
     enum cause cause;
     uint32_t answer_spis[IKE_CHILD_SPIS_MAX]; /* of ours, whose children went with the client's */
     uint16_t num_answer_spis;
@@ -19,8 +20,16 @@ static void delete_children(struct ike *ike, struct ike_sa *sa, const struct del
     for (uint16_t i = 0; i < view->count && work->num_answer_spis < IKE_CHILD_SPIS_MAX; i++) {
         struct ike_child *child = sa_child_by_spi_out(ike, sa, be32_load(view->spis.data + (size_t)i * 4));
         if (child != NULL) {
-            work->answer_spis[work->num_answer_spis++] = child->spi_in;
+            /* RFC 7296 1.4.1: what both sides delete at once is not named in the answers. */
+            bool crosses = sa->request.message.valid && sa->request.kind == REQUEST_DELETE_CHILD &&
+                           sa->request.child == child->slot;
+            if (!crosses) {
+                work->answer_spis[work->num_answer_spis++] = child->spi_in;
+            }
+            work->deleted = true;
             child_close(ike, child, child->state == CHILD_REPLACED ? CAUSE_REKEYED : CAUSE_PEER_DELETE);
+        } else {
+            sa->request.gone = be32_load(view->spis.data + (size_t)i * 4);
         }
     }
 }
@@ -57,10 +66,14 @@ void exch_info(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
         ike_drop(ike, CAUSE_FRAGMENT_NO_ROOM);
         return;
     }
-    if (work.delete_ike) {
+    if (work.delete_ike && rekey_ike_is_rival(ike, sa)) {
+        /* RFC 7296 2.8.2: the client closes the IKE SA that lost; the winner is named in its late answer. */
+        sa->disowned = true;
+        sa_send_response(ike, sa);
+    } else if (work.delete_ike) {
         sa_send_response(ike, sa);
         sa_close(ike, sa, work.cause, true);
-    } else if (work.num_answer_spis > 0) {
+    } else if (work.deleted) {
         wait_begin(ike, sa, PENDING_ANSWER); /* else a restart would bring the children back */
     } else {
         sa_send_response(ike, sa);

@@ -49,18 +49,8 @@ static bool rekey_negotiate(struct ike *ike, struct ike_sa *sa, const struct mes
     return agreed;
 }
 
-/* The new IKE SA with all that belongs to the session; the old one keeps serving until the record is written.
- */
-static struct ike_sa *rekey_create(struct ike *ike, const struct ike_sa *old, const struct message *message,
-                                   struct rekey_work *work)
+void sa_inherit(struct ike_sa *new, const struct ike_sa *old)
 {
-    struct ike_sa *new = sa_take(ike, slab_position(&ike->sas, old->slot));
-    if (new == NULL) {
-        return NULL;
-    }
-    new->state = SA_REKEYED;                       /* not yet a session of its own */
-    new->spi_i = be64_load(work->choice.spi.data); /* who asks for the rekey is the new original initiator */
-    new->suite = work->choice.ike;
     new->natt = old->natt;
     new->behind_nat = old->behind_nat;
     new->fragmentation = old->fragmentation;
@@ -81,14 +71,29 @@ static struct ike_sa *rekey_create(struct ike *ike, const struct ike_sa *old, co
     new->num_children = old->num_children;
     new->bytes_in = old->bytes_in;
     new->bytes_out = old->bytes_out;
+}
+
+/* The new IKE SA with all that belongs to the session; the old one keeps serving until the record is written.
+ */
+static struct ike_sa *rekey_create(struct ike *ike, const struct ike_sa *old, const struct message *message,
+                                   struct rekey_work *work)
+{
+    struct ike_sa *new = sa_take(ike, slab_position(&ike->sas, old->slot));
+    if (new == NULL) {
+        return NULL;
+    }
+    new->state = SA_REKEYED;                       /* not yet a session of its own */
+    new->spi_i = be64_load(work->choice.spi.data); /* who asks for the rekey is the new original initiator */
+    new->suite = work->choice.ike;
+    sa_inherit(new, old);
     struct nonces nonces = {.i = message->nonce, .r = span_of(work->nonce_r, sizeof(work->nonce_r))};
     kdf_ike_rekey(&new->suite, old->suite.prf, span_of(old->keys.d, prf_bytes(old->suite.prf)),
                   span_of(work->shared.bytes, work->shared.len), &nonces, new->spi_i, new->spi_r, &new->keys);
     return new;
 }
 
-static void rekey_answer(struct ike *ike, struct ike_sa *sa, const struct ike_sa *new,
-                         const struct rekey_work *work)
+static void rekey_answer(struct ike *ike, struct ike_sa *sa, struct ike_sa *new,
+                         const struct message *message, const struct rekey_work *work)
 {
     struct builder b;
     uint8_t spi[8];
@@ -97,6 +102,8 @@ static void rekey_answer(struct ike *ike, struct ike_sa *sa, const struct ike_sa
     propose_answer(ike, &b, &work->choice, span_of(spi, sizeof(spi)));
     build_nonce(&b, span_of(work->nonce_r, sizeof(work->nonce_r)));
     build_ke(&b, work->choice.ike.ke, span_of(work->public.bytes, work->public.len));
+    struct nonces nonces = {.i = message->nonce, .r = span_of(work->nonce_r, sizeof(work->nonce_r))};
+    rekey_ike_rival(sa, new, &nonces);
     sa->pending_sa = new->slot;
     if (!sa_respond(ike, sa, CREATE_CHILD_SA, &b)) {
         pending_sa_free(ike, sa);
@@ -109,7 +116,7 @@ static void rekey_answer(struct ike *ike, struct ike_sa *sa, const struct ike_sa
 void exch_ike_rekey(struct ike *ike, struct ike_sa *sa, const struct ike_input *input)
 {
     struct rekey_work work = {0};
-    if (sa->state != SA_ESTABLISHED) {
+    if (sa->state != SA_ESTABLISHED || request_is_about_child(sa)) { /* RFC 7296 2.25.2 */
         rekey_refuse(ike, sa, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
         return;
     }
@@ -119,7 +126,7 @@ void exch_ike_rekey(struct ike *ike, struct ike_sa *sa, const struct ike_input *
         if (new == NULL) {
             rekey_refuse(ike, sa, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
         } else {
-            rekey_answer(ike, sa, new, &work);
+            rekey_answer(ike, sa, new, input->message, &work);
         }
     }
     secret_wipe(&work.shared, sizeof(work.shared));

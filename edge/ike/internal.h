@@ -10,6 +10,7 @@
 #define REASSEMBLIES_MAX 256
 #define DISCONNECTS_PER_STEP 4 /* each costs up to a dozen effects */
 #define SHARD_ABSENT UINT16_MAX
+#define ESP_SPI_MIN 256 /* below: reserved, and 0 looks like the non-ESP marker (RFC 4303 2.1) */
 
 /* Room for one message on its way in and one on its way out, and for parsed views: one exchange is worked on
  * at a time. */
@@ -67,6 +68,13 @@ struct ike_sa *sa_take(struct ike *ike, uint32_t position);
 void sa_free(struct ike *ike, struct ike_sa *sa); /* slot, blobs, half-open, reassembly; wipes */
 struct ike_child *child_take(struct ike *ike, struct ike_sa *sa);
 void child_free(struct ike *ike, struct ike_child *child);
+/* A child for a request of ours: it has its SPI, and is its session's only once it is adopted. */
+struct ike_child *child_reserve(struct ike *ike, struct ike_sa *sa);
+void child_adopt(struct ike *ike, struct ike_sa *sa, struct ike_child *child);
+void child_release(struct ike *ike, struct ike_child *child);
+/* When something that is to be renewed after `period` is due: up to an eighth earlier, so that sessions do
+ * not act together. 0: never. */
+ns_t soft_due(struct ike *ike, ns_t period);
 struct ike_sa *sa_by_spi(struct ike *ike, uint64_t our_spi, enum cause *ret_cause);
 struct half_open *half_open_take(struct ike *ike, struct ike_sa *sa);
 void half_open_free(struct ike *ike, struct ike_sa *sa);
@@ -89,6 +97,8 @@ void sa_schedule(struct ike *ike, struct ike_sa *sa); /* recomputes the SA's dea
 void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger);
 /* When the first of the SA's children is at the end of its lifetime. */
 void children_arm(struct ike *ike, struct ike_sa *sa);
+/* Deletes, rekeys or ends the first child that it is time for; one exchange at a time. */
+void children_work(struct ike *ike, struct ike_sa *sa);
 void child_close(struct ike *ike, struct ike_child *child, enum cause cause);
 /* Tells the client by DELETE, then forgets the session. */
 void ike_disconnect_sa(struct ike *ike, struct ike_sa *sa, enum cause cause);
@@ -124,18 +134,55 @@ void answer_plain(struct ike *ike, const struct ike_datagram *datagram, const st
                   uint16_t notify, struct span data);
 
 /* --- request.c: our own exchanges --- */
-bool request_send(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool is_delete, struct builder *b);
+/* The first error that a message carries; NULL when there is none. */
+const struct notify *message_error(const struct message *message);
+bool request_send(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum request_kind kind,
+                  struct builder *b);
+/* Gives back what the request in flight holds, and forgets it. */
+void request_clear(struct ike *ike, struct ike_sa *sa);
+/* The request in flight creates or deletes what a rekey of the IKE SA would move (RFC 7296 2.25.2). */
+bool request_is_about_child(const struct ike_sa *sa);
 void request_retry(struct ike *ike, struct ike_sa *sa);
 void request_dpd(struct ike *ike, struct ike_sa *sa);
 void request_delete(struct ike *ike, struct ike_sa *sa);
+/* The child stays until the answer, unless the caller closes it. */
 bool request_delete_child(struct ike *ike, struct ike_sa *sa, const struct ike_child *child);
 void request_answered(struct ike *ike, struct ike_sa *sa, const struct ike_input *input);
+
+/* --- rekey_child.c: Child SAs that we rekey --- */
+bool rekey_child_start(struct ike *ike, struct ike_sa *sa, struct ike_child *old, uint16_t group, bool again);
+/* `was`: the request, no longer in flight; what it holds is handed over. */
+void rekey_child_answered(struct ike *ike, struct ike_sa *sa, const struct sa_request *was,
+                          const struct message *message);
+/* The client rekeys the same child while our request is under way. */
+void rekey_child_rival(struct ike_sa *sa, const struct ike_child *child, const struct nonces *nonces);
+void rekey_child_done(struct ike *ike, struct ike_sa *sa, struct ike_child *child);
+/* Plane or store would not have it: the client is told, and the old child stays. */
+void rekey_child_undo(struct ike *ike, struct ike_sa *sa, struct ike_child *child);
+struct nonce_low nonces_lowest(const struct nonces *nonces);
+bool nonce_is_lower(const struct nonce_low *a, const struct nonce_low *b);
 
 /* --- cookie.c --- */
 /* `group`: of the KE payload, whose cost is charged to strangers. */
 bool cookie_is_wanted(struct ike *ike, uint16_t group);
 void cookie_write(struct ike *ike, const struct ike_input *input, uint8_t ret_cookie[HF_COOKIE_BYTES]);
 bool cookie_is_valid(struct ike *ike, const struct ike_input *input, struct span cookie);
+
+/* --- rekey_ike.c: the IKE SA that we rekey --- */
+/* It is time; starts when nothing else is under way. */
+void rekey_ike_work(struct ike *ike, struct ike_sa *sa);
+void rekey_ike_start(struct ike *ike, struct ike_sa *sa, uint16_t group, bool again);
+void rekey_ike_answered(struct ike *ike, struct ike_sa *sa, const struct sa_request *was,
+                        const struct message *message);
+/* The answer cannot be worked on now: what has the session meanwhile is busy. */
+bool rekey_ike_must_wait(struct ike *ike, struct ike_sa *sa);
+/* The client rekeys the IKE SA while our request is under way. */
+void rekey_ike_rival(struct ike_sa *sa, struct ike_sa *new, const struct nonces *nonces);
+/* The client made it, and our own rekey may yet turn out to have the better one. */
+bool rekey_ike_is_rival(const struct ike *ike, const struct ike_sa *sa);
+void rekey_ike_done(struct ike *ike, const struct ike_sa *new);
+/* All of the session but its exchanges. */
+void sa_inherit(struct ike_sa *new, const struct ike_sa *old);
 
 /* --- propose.c --- */
 struct proposal_choice {
@@ -158,6 +205,12 @@ void propose_answer(struct ike *ike, struct builder *b, const struct proposal_ch
                     struct span our_spi);
 /* "offered AES-CBC-256/HMAC-SHA2-256/MODP-1024; ..." for the log. */
 const char *propose_describe(struct ike *ike, const struct sa_view *offer);
+
+bool propose_allows_group(const struct policy_suites *allowed, uint16_t group);
+/* An answer to our offer of one suite: that suite, under our number, with the peer's SPI. */
+bool propose_esp_accepted(const struct sa_view *answer, const struct esp_suite *suite, uint32_t *ret_spi);
+
+bool propose_ike_accepted(const struct sa_view *answer, const struct ike_suite *suite, uint64_t *ret_spi);
 
 /* --- narrow.c --- */
 /* Intersections of what was offered with what is allowed, in the order offered; returns how many, at most

@@ -9,25 +9,40 @@
 void sa_schedule(struct ike *ike, struct ike_sa *sa)
 {
     ns_t due = HF_MIN(sa->expires, sa->request.next_try);
-    due = HF_MIN(due, HF_MIN(sa->dpd_due, HF_MIN(sa->save_due, sa->child_due)));
+    due = HF_MIN(due, HF_MIN(sa->dpd_due, HF_MIN(sa->save_due, HF_MIN(sa->child_due, sa->rekey_at))));
     heap_set(&ike->timers, sa->slot, HF_MIN(due, sa->response_expires));
+}
+
+/* A child goes that our request in flight speaks of. */
+static void request_let_go(struct ike_sa *sa, const struct ike_child *child)
+{
+    struct sa_request *request = &sa->request;
+    request->child = request->child == child->slot ? SLOT_NONE : request->child;
+    request->rekeys = request->rekeys == child->slot ? SLOT_NONE : request->rekeys;
+    request->rival = request->rival == child->slot ? SLOT_NONE : request->rival;
 }
 
 void child_close(struct ike *ike, struct ike_child *child, enum cause cause)
 {
     struct ike_host *host = &ike->config.host;
     struct ike_sa *sa = &ike->sa[child->sa];
+    bool replaced = false;
     for (uint32_t i = 0; i < sa->num_children; i++) {
         struct ike_child *other = &ike->child[sa->children[i]];
+        replaced |= other != child && other->rekeys == child->rekeys;
         if (other->rekeys == child->slot) {
             other->rekeys = SLOT_NONE;
-            other->outbound = true;
-            host->child_outbound(host->context, other);
+            if (!other->outbound) {
+                other->outbound = true;
+                host->child_outbound(host->context, other);
+            }
         }
     }
-    if (child->rekeys != SLOT_NONE) { /* the new one goes: the old one may be rekeyed again */
+    if (child->rekeys != SLOT_NONE && !replaced) { /* the new one goes: the old one may be rekeyed again */
         ike->child[child->rekeys].state = CHILD_INSTALLED;
+        ike->child[child->rekeys].doomed = false;
     }
+    request_let_go(sa, child);
     host->child_remove(host->context, child, sa_removal_token(sa));
     if (cause != CAUSE_NONE) {
         host->news(host->context, NEWS_CHILD_DOWN, sa, child, cause, NULL);
@@ -60,6 +75,12 @@ void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger)
         sa_drop_children(ike, sa, CAUSE_NONE); /* first: the host adds what they transferred (core.h) */
         host->news(host->context, NEWS_SESSION_DOWN, sa, NULL, cause, NULL);
     }
+    /* Nothing is left that our rekey could be for; but an IKE SA that the client has under a lost collision
+     * is ours to delete, and without its answer there are no keys for that. */
+    bool collision = sa->request.kind == REQUEST_REKEY_IKE && sa->request.rival_sa != SLOT_NONE && linger;
+    if (sa->request.exchange == CREATE_CHILD_SA && !collision) {
+        request_clear(ike, sa);
+    }
     if (cause != CAUSE_NOT_OURS) {
         sa_erase(ike, sa);
     }
@@ -80,7 +101,7 @@ void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger)
     half_open_forget(ike, sa);
     sa->state = SA_CLOSED;
     sa->expires = ike->time.now + LINGER_NS;
-    sa->dpd_due = sa->save_due = sa->child_due = NS_NEVER;
+    sa->dpd_due = sa->save_due = sa->child_due = sa->rekey_at = NS_NEVER;
     sa_schedule(ike, sa);
 }
 
@@ -111,32 +132,64 @@ static void sa_check_idle(struct ike *ike, struct ike_sa *sa)
     }
 }
 
+static ns_t child_end(const struct ike *ike, const struct ike_child *child)
+{
+    return child->created + ike->policy->timers.child_lifetime;
+}
+
+static ns_t child_due(const struct ike *ike, const struct ike_child *child)
+{
+    if (child->doomed) {
+        return 0;
+    }
+    ns_t rekey_at = child->state == CHILD_INSTALLED ? child->rekey_at : NS_NEVER;
+    return HF_MIN(child_end(ike, child), rekey_at);
+}
+
 void children_arm(struct ike *ike, struct ike_sa *sa)
 {
     sa->child_due = NS_NEVER;
     for (uint32_t i = 0; i < sa->num_children; i++) {
-        ns_t due = ike->child[sa->children[i]].created + ike->policy->timers.child_lifetime;
-        sa->child_due = HF_MIN(sa->child_due, due);
+        sa->child_due = HF_MIN(sa->child_due, child_due(ike, &ike->child[sa->children[i]]));
+    }
+    bool busy = sa->request.message.valid || sa->wait != WAIT_NOTHING; /* one exchange at a time */
+    sa->child_due = HF_MAX(sa->child_due, ike->time.now + (busy ? LIFETIME_AGAIN_NS : 0));
+}
+
+/* A child that nobody rekeyed in time goes (RFC 7296 2.8: lifetimes are each side's own). */
+static void child_act(struct ike *ike, struct ike_sa *sa, struct ike_child *child)
+{
+    if (child->doomed) {
+        (void)request_delete_child(ike, sa, child);
+    } else if (child_end(ike, child) <= ike->time.now) {
+        if (request_delete_child(ike, sa, child)) {
+            child_close(ike, child, CAUSE_LIFETIME);
+            sa->save_due = ike->time.now;
+        }
+    } else {
+        (void)rekey_child_start(ike, sa, child, child->suite.ke, false);
     }
 }
 
-/* A child that its client did not rekey in time goes (RFC 7296 2.8: lifetimes are each side's own). */
-static void children_expire(struct ike *ike, struct ike_sa *sa)
+void children_work(struct ike *ike, struct ike_sa *sa)
 {
-    sa->child_due = ike->time.now + LIFETIME_AGAIN_NS;
-    if (sa->request.message.valid || sa->wait != WAIT_NOTHING) {
-        return; /* one exchange at a time */
-    }
-    for (uint32_t i = 0; i < sa->num_children; i++) {
+    bool free = !sa->request.message.valid && sa->wait == WAIT_NOTHING && sa->state == SA_ESTABLISHED;
+    for (uint32_t i = 0; free && i < sa->num_children; i++) {
         struct ike_child *child = &ike->child[sa->children[i]];
-        if (child->created + ike->policy->timers.child_lifetime <= ike->time.now &&
-            request_delete_child(ike, sa, child)) {
-            child_close(ike, child, CAUSE_LIFETIME);
-            sa->save_due = ike->time.now;
-            break;
+        if (child_due(ike, child) > ike->time.now) {
+            continue;
         }
+        if (sa->learn_our_id && child_end(ike, child) > ike->time.now) {
+            request_dpd(ike, sa); /* a request that matters is sent under an id that is known to be right */
+        } else {
+            child_act(ike, sa, child);
+        }
+        break;
     }
     children_arm(ike, sa);
+    if (sa->child_due <= ike->time.now) {
+        sa->child_due = ike->time.now + LIFETIME_AGAIN_NS;
+    }
 }
 
 static void sa_expire(struct ike *ike, struct ike_sa *sa)
@@ -179,8 +232,10 @@ static void sa_timer(struct ike *ike, struct ike_sa *sa)
         if (may_save) {
             sa_save(ike, sa);
         }
+    } else if (sa->rekey_at <= now) {
+        rekey_ike_work(ike, sa);
     } else if (sa->child_due <= now) {
-        children_expire(ike, sa);
+        children_work(ike, sa);
     } else if (sa->dpd_due <= now) {
         sa_check_idle(ike, sa);
     }

@@ -70,6 +70,8 @@ struct policy_timers {
     ns_t response_keep;  /* how long a cached response is kept at least */
     ns_t ike_lifetime;   /* hard; longer than clients', who rekey */
     ns_t child_lifetime; /* hard */
+    ns_t ike_rekey;      /* the same of the IKE SA */
+    ns_t child_rekey;    /* we rekey a child this old, or an eighth earlier; 0: we leave it to the client */
 };
 
 enum policy_store_failure { POLICY_STORE_ACCEPT, POLICY_STORE_REFUSE };

@@ -99,7 +99,7 @@ static bool extras_fit(struct offer offer, uint8_t *ret_addke_none)
     return true;
 }
 
-static bool group_allowed(const struct policy_suites *allowed, uint16_t group)
+bool propose_allows_group(const struct policy_suites *allowed, uint16_t group)
 {
     for (uint32_t i = 0; i < allowed->num_ke; i++) {
         if (allowed->ke[i] == group) {
@@ -125,7 +125,7 @@ enum cause propose_ike(const struct policy_suites *allowed, const struct sa_view
         uint32_t rank = choose_cipher(allowed, transforms, &suite->encr, &suite->encr_bits, &suite->integ);
         suite->prf = choose(transforms, TRANSFORM_PRF, allowed->prf, allowed->num_prf);
         /* The client's own group saves a round trip; among those we allow, no choice is unsafe. */
-        suite->ke = group_allowed(allowed, ke_sent) && offer_has(transforms, TRANSFORM_KE, ke_sent, 0)
+        suite->ke = propose_allows_group(allowed, ke_sent) && offer_has(transforms, TRANSFORM_KE, ke_sent, 0)
                         ? ke_sent
                         : choose(transforms, TRANSFORM_KE, allowed->ke, allowed->num_ke);
         if (rank < best && suite->prf != PRF_NONE && suite->ke != KE_NONE) {
@@ -145,7 +145,7 @@ static bool choose_pfs(const struct policy_suites *allowed, struct offer offer, 
     if (ke_sent == KE_NONE) {
         return !offers_groups || offer_has(offer, TRANSFORM_KE, KE_NONE, 0);
     }
-    if (offer_has(offer, TRANSFORM_KE, ke_sent, 0) && group_allowed(allowed, ke_sent)) {
+    if (offer_has(offer, TRANSFORM_KE, ke_sent, 0) && propose_allows_group(allowed, ke_sent)) {
         *ret_ke = ke_sent;
         return true;
     }
@@ -219,4 +219,49 @@ void propose_answer(struct ike *ike, struct builder *b, const struct proposal_ch
                                          .spi = our_spi,
                                          .count = (uint16_t)sa->num_transforms};
     build_sa(b, sa);
+}
+
+/* One proposal under number 1, with each transform that the suite has and none beside it. */
+static bool answer_is(const struct sa_view *answer, const struct esp_suite *suite)
+{
+    struct policy_suites own = {.encr = {{suite->encr, suite->encr_bits}},
+                                .num_encr = 1,
+                                .integ = {suite->integ},
+                                .num_integ = 1,
+                                .ke = {suite->ke},
+                                .num_ke = 1};
+    struct proposal_choice choice;
+    uint32_t transforms = 2 + (suite->integ != INTEG_NONE ? 1 : 0) + (suite->ke != KE_NONE ? 1 : 0);
+    return answer->count == 1 && answer->proposals[0].number == 1 && answer->num_transforms == transforms &&
+           propose_esp(&own, answer, suite->ke, false, &choice) == CAUSE_NONE && choice.esp.ke == suite->ke &&
+           choice.esp.esn == suite->esn;
+}
+
+bool propose_ike_accepted(const struct sa_view *answer, const struct ike_suite *suite, uint64_t *ret_spi)
+{
+    struct policy_suites own = {.encr = {{suite->encr, suite->encr_bits}},
+                                .num_encr = 1,
+                                .integ = {suite->integ},
+                                .num_integ = 1,
+                                .prf = {suite->prf},
+                                .num_prf = 1,
+                                .ke = {suite->ke},
+                                .num_ke = 1};
+    struct proposal_choice choice;
+    uint32_t transforms = 3 + (suite->integ != INTEG_NONE ? 1 : 0);
+    if (answer->count != 1 || answer->proposals[0].number != 1 || answer->num_transforms != transforms ||
+        propose_ike(&own, answer, suite->ke, &choice) != CAUSE_NONE || choice.spi.len != 8) {
+        return false;
+    }
+    *ret_spi = be64_load(choice.spi.data);
+    return *ret_spi != 0;
+}
+
+bool propose_esp_accepted(const struct sa_view *answer, const struct esp_suite *suite, uint32_t *ret_spi)
+{
+    if (!answer_is(answer, suite)) {
+        return false;
+    }
+    *ret_spi = be32_load(answer->proposals[0].spi.data);
+    return *ret_spi >= ESP_SPI_MIN;
 }

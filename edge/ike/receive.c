@@ -201,6 +201,10 @@ static void receive_response(struct ike *ike, struct ike_sa *sa, const struct ik
         ike_drop(ike, CAUSE_RESPONSE_UNASKED);
         return;
     }
+    if (request->exchange == CREATE_CHILD_SA && (sa->wait != WAIT_NOTHING || rekey_ike_must_wait(ike, sa))) {
+        ike_drop(ike, CAUSE_BUSY); /* we ask again, and the client answers again */
+        return;
+    }
     enum cause inner;
     enum cause cause = open_and_read(ike, sa, input, &inner);
     if (cause != CAUSE_NONE || inner != CAUSE_NONE) {
@@ -233,6 +237,10 @@ static void receive_protected(struct ike *ike, const struct ike_input *input)
         if (cause != CAUSE_NOT_OURS) {
             answer_unknown(ike, input);
         }
+        return;
+    }
+    if (sa->spi_i == 0 || sa->spi_r == 0) {
+        ike_drop(ike, CAUSE_SPI_UNKNOWN); /* of a rekey of ours that has no answer, and so no keys, yet */
         return;
     }
     struct span bytes = input->datagram->bytes;

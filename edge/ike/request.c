@@ -1,18 +1,54 @@
 /* Our own exchanges: one at a time (window 1), retransmitted byte for byte, given up after a bounded number
  * of tries (RFC 7296 2.1, 2.4). */
+#include "edge/base/secret.h"
 #include "edge/ike/internal.h"
 
 #define SAVE_OWN_IDS                                                                                         \
     8 /* requests of ours between two saves of the next id: liveness must not wear out the store */
 #define PROBE_TRIES 2
 
-static void request_clear(struct ike *ike, struct ike_sa *sa)
+const struct notify *message_error(const struct message *message)
 {
-    sent_free(ike, &sa->request.message);
-    sa->request.next_try = NS_NEVER;
+    for (uint32_t i = 0; i < message->num_notifies; i++) {
+        if (message->notifies[i].type <= NOTIFY_ERROR_LAST) {
+            return &message->notifies[i];
+        }
+    }
+    return NULL;
 }
 
-bool request_send(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool is_delete, struct builder *b)
+bool request_is_about_child(const struct ike_sa *sa)
+{
+    uint8_t kind = sa->request.kind;
+    return sa->request.message.valid && (kind == REQUEST_DELETE_CHILD || kind == REQUEST_REKEY_CHILD);
+}
+
+/* The message and the key are done with; what the request holds in the tables is the caller's. */
+static void request_forget(struct ike *ike, struct ike_sa *sa)
+{
+    struct sa_request *request = &sa->request;
+    sent_free(ike, &request->message);
+    secret_wipe(&request->ke, sizeof(request->ke));
+    request->next_try = NS_NEVER;
+    request->gone = 0;
+    request->child = request->rekeys = request->rival = SLOT_NONE;
+    request->sa = request->rival_sa = SLOT_NONE;
+}
+
+void request_clear(struct ike *ike, struct ike_sa *sa)
+{
+    uint32_t child = sa->request.child, new = sa->request.sa;
+    request_forget(ike, sa);
+    if (child != SLOT_NONE && ike->child[child].state == CHILD_RESERVED) {
+        child_release(ike, &ike->child[child]);
+    }
+    if (new != SLOT_NONE) {
+        sa_free(ike, &ike->sa[new]);
+    }
+}
+
+bool request_send(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum request_kind kind,
+                  struct builder *b)
 {
     struct span inner = message_end(b);
     if (b->w.overflow || sa->request.message.valid ||
@@ -21,7 +57,8 @@ bool request_send(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool is_
     }
     sa->our_next_id++;
     sa->request.exchange = exchange;
-    sa->request.is_delete = is_delete;
+    sa->request.kind = (uint8_t)kind;
+    sa->request.again = false;
     sa->request.tries = 1;
     sa->request.next_try = ike->time.now + ike->policy->timers.retransmit;
     sa_send_request(ike, sa);
@@ -32,7 +69,7 @@ bool request_send(struct ike *ike, struct ike_sa *sa, uint8_t exchange, bool is_
  * ids are tried, as many as can have been used between two saves, before silence means death. */
 static bool request_probe(struct ike *ike, struct ike_sa *sa)
 {
-    if (!sa->learn_our_id || sa->request.is_delete || sa->request.tries < PROBE_TRIES ||
+    if (!sa->learn_our_id || sa->request.kind == REQUEST_DELETE || sa->request.tries < PROBE_TRIES ||
         sa->request.probes > SAVE_OWN_IDS) {
         return false;
     }
@@ -68,7 +105,7 @@ void request_dpd(struct ike *ike, struct ike_sa *sa)
 {
     struct builder b;
     chain_start(ike, &b);
-    if (request_send(ike, sa, INFORMATIONAL, false, &b)) {
+    if (request_send(ike, sa, INFORMATIONAL, REQUEST_DPD, &b)) {
         ike->counters.dpd_sent++;
     }
 }
@@ -84,7 +121,7 @@ void request_delete(struct ike *ike, struct ike_sa *sa)
     }
     chain_start(ike, &b);
     build_delete(&b, PROTOCOL_IKE, 0, NULL, 0);
-    (void)request_send(ike, sa, INFORMATIONAL, true, &b);
+    (void)request_send(ike, sa, INFORMATIONAL, REQUEST_DELETE, &b);
 }
 
 bool request_delete_child(struct ike *ike, struct ike_sa *sa, const struct ike_child *child)
@@ -92,20 +129,53 @@ bool request_delete_child(struct ike *ike, struct ike_sa *sa, const struct ike_c
     struct builder b;
     chain_start(ike, &b);
     build_delete(&b, PROTOCOL_ESP, 4, &child->spi_in, 1);
-    return request_send(ike, sa, INFORMATIONAL, false, &b);
+    if (!request_send(ike, sa, INFORMATIONAL, REQUEST_DELETE_CHILD, &b)) {
+        return false;
+    }
+    sa->request.child = child->slot;
+    return true;
+}
+
+/* What came in until now on the old child's keys was still the client's; now both sides are done with it. */
+static void child_deleted(struct ike *ike, struct ike_sa *sa, uint32_t slot)
+{
+    if (slot == SLOT_NONE) {
+        return;
+    }
+    struct ike_child *child = &ike->child[slot];
+    if (child->state == CHILD_RESERVED) {
+        child_release(ike, child);
+    } else {
+        child_close(ike, child, CAUSE_REKEYED);
+        sa->save_due = ike->time.now; /* else a restart would bring it back */
+    }
+    children_arm(ike, sa);
 }
 
 void request_answered(struct ike *ike, struct ike_sa *sa, const struct ike_input *input)
 {
-    (void)input;
-    bool was_delete = sa->request.is_delete;
-    request_clear(ike, sa);
+    struct sa_request was = sa->request;
+    request_forget(ike, sa);
     sa->last_in = ike->time.now;
     sa->learn_our_id = false;
+    switch ((enum request_kind)was.kind) {
+    case REQUEST_REKEY_CHILD:
+        rekey_child_answered(ike, sa, &was, input->message);
+        break;
+    case REQUEST_REKEY_IKE:
+        rekey_ike_answered(ike, sa, &was, input->message);
+        break;
+    case REQUEST_DELETE_CHILD:
+        child_deleted(ike, sa, was.child);
+        break;
+    default:
+        break;
+    }
+    secret_wipe(&was.ke, sizeof(was.ke));
     if (sa->our_next_id % SAVE_OWN_IDS == 0 && sa->state == SA_ESTABLISHED && sa->wait == WAIT_NOTHING) {
         sa_save(ike, sa);
     }
-    if (was_delete && sa->state == SA_CLOSING) {
+    if (was.kind == REQUEST_DELETE && (sa->state == SA_CLOSING || sa->state == SA_REKEYED)) {
         sa_free(ike, sa);
     }
 }

@@ -1,7 +1,8 @@
 /* Sessions read back from the store, and news from the data plane about children. */
 #include "edge/ike/internal.h"
 
-#define SAVE_MOVED_NS (30 * NS_PER_S) /* a NAT that rebinds often must not wear out the store */
+#define SHORT_NUMBERS_SOFT (UINT64_C(3) << 30) /* of the 2^32 without extended sequence numbers */
+#define SAVE_MOVED_NS (30 * NS_PER_S)          /* a NAT that rebinds often must not wear out the store */
 
 struct ike_sa *ike_restore_place(struct ike *ike, uint64_t our_spi)
 {
@@ -79,6 +80,8 @@ void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa)
     for (uint32_t i = 0; i < sa->num_children; i++) {
         struct ike_child *child = &ike->child[sa->children[i]];
         child->created = time.now;
+        child->answer_id = sa->peer_next_id - 1;
+        child->rekey_at = soft_due(ike, ike->policy->timers.child_rekey);
         child->sequence_out = child->sequence_limit;
         child->sequence_limit += ESP_SEQUENCE_STEP;
     }
@@ -89,7 +92,8 @@ void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa)
 
 static struct ike_child *live_child(struct ike *ike, uint32_t slot)
 {
-    bool live = slot < slab_capacity(&ike->children) && slab_is_used(&ike->children, slot);
+    bool live = slot < slab_capacity(&ike->children) && slab_is_used(&ike->children, slot) &&
+                ike->child[slot].state != CHILD_RESERVED;
     return live ? &ike->child[slot] : NULL;
 }
 
@@ -125,7 +129,12 @@ void ike_plane_sequence(struct ike *ike, struct ike_time time, uint32_t slot, ui
         return;
     }
     struct ike_sa *sa = &ike->sa[child->sa];
-    child->sequence_limit = HF_MAX(child->sequence_limit, sequence_out + ESP_SEQUENCE_STEP);
+    uint64_t limit = sequence_out + ESP_SEQUENCE_STEP;
+    if (!child->suite.esn && limit >= SHORT_NUMBERS_SOFT && child->sequence_limit < SHORT_NUMBERS_SOFT) {
+        child->rekey_at = time.now; /* once: a client that refuses is not asked again */
+        children_arm(ike, sa);
+    }
+    child->sequence_limit = HF_MAX(child->sequence_limit, limit);
     child->sequence_token = ((ike->next_token + 1) & INT32_MAX) << 32;
     if (sa->state == SA_ESTABLISHED && sa->wait == WAIT_NOTHING) {
         sa_save(ike, sa);

@@ -8,9 +8,11 @@
 #include "edge/base/limits.h"
 #include "edge/crypto/cert.h"
 #include "edge/crypto/kdf.h"
+#include "edge/crypto/ke.h"
 #include "edge/wire/build.h"
 
 #define SLOT_NONE UINT32_MAX
+#define ANSWER_NONE (UINT32_MAX - 1) /* no message has the id behind it */
 #define SA_NAME_BYTES 64
 
 enum sa_state {
@@ -35,6 +37,8 @@ enum sa_pending {
     PENDING_IKE_REKEY,
     PENDING_ANSWER, /* what was asked is done; the record says so before the answer does */
     PENDING_RESTORE,
+    PENDING_OWN_IKE,   /* the IKE SA that the client agreed to */
+    PENDING_OWN_CHILD, /* the child that the client agreed to, to our request */
 };
 
 /* One cached message: its datagrams one behind the other, each with its 16-bit length in front. */
@@ -49,13 +53,38 @@ struct ike_path {
     bool natt;
 };
 
+/* What our own request is for. */
+enum request_kind {
+    REQUEST_DPD,
+    REQUEST_DELETE,       /* of the IKE SA */
+    REQUEST_DELETE_CHILD, /* of request.child */
+    REQUEST_REKEY_CHILD,  /* of request.rekeys, to become request.child */
+    REQUEST_REKEY_IKE,    /* of the IKE SA, to become request.sa */
+};
+
+/* The lowest nonce of an exchange. Ours are of this length, so a lower one differs within it. */
+struct nonce_low {
+    uint8_t bytes[IKE_NONCE_BYTES];
+    uint16_t len;
+};
+
 struct sa_request { /* our own request that waits for its response; at most one (window 1) */
     struct sent_message message;
     uint8_t exchange;
-    bool is_delete;
+    uint8_t kind; /* enum request_kind */
+    bool again;   /* after INVALID_KE_PAYLOAD: once is enough */
     uint32_t tries;
     uint32_t probes; /* ids tried since the session was restored */
     ns_t next_try;
+    uint32_t child;  /* slot; of a rekey it is ours alone until the answer comes; SLOT_NONE */
+    uint32_t rekeys; /* slot of the child that is being rekeyed, SLOT_NONE when it is gone */
+    uint32_t gone;   /* SPI that the client deleted meanwhile and we do not know: perhaps of the answer; 0 */
+    uint32_t rival;  /* slot of the child that the client made of the same one meanwhile, SLOT_NONE */
+    uint32_t sa;     /* slot of the IKE SA that is being made; SLOT_NONE */
+    uint32_t rival_sa; /* slot of the one that the client made meanwhile, SLOT_NONE */
+    struct nonce_low rival_nonce;
+    uint8_t nonce[IKE_NONCE_BYTES];
+    struct ke_private ke; /* group 0: none */
 };
 
 struct ike_sa {
@@ -74,6 +103,7 @@ struct ike_sa {
     bool record_exists; /* it may be in the store under this slot's (shard, index) */
     bool idle_asked;    /* the plane was asked when it last heard from the client */
     bool initial_contact;
+    bool disowned; /* the client deleted it while our rekey of its forerunner has no answer yet */
     uint64_t spi_i, spi_r;
     struct ike_suite suite;
     struct ike_keys keys;
@@ -87,11 +117,12 @@ struct ike_sa {
     uint64_t wait_token, save_token;
     uint32_t pending_child; /* child that the wait is about, SLOT_NONE */
     uint32_t pending_sa;    /* the other IKE SA of a rekey, SLOT_NONE */
+    uint32_t replaces;      /* in a rekey of ours: slot of the IKE SA that it was asked for on */
     uint32_t half_open;     /* index of struct half_open, SLOT_NONE */
     uint32_t reassembly;    /* index of struct reassembly, SLOT_NONE */
     uint32_t stale; /* slot under which the store may hold a former record of this session, SLOT_NONE */
     uint8_t stale_generation;
-    ns_t created, last_in, response_expires, expires, dpd_due, save_due, child_due;
+    ns_t created, last_in, response_expires, expires, dpd_due, save_due, child_due, rekey_at;
 
     /* The session: moves on to the next IKE SA at a rekey. */
     uint64_t session_id;
@@ -108,13 +139,20 @@ struct ike_sa {
     uint64_t bytes_in, bytes_out;  /* of children that are gone */
 };
 
-enum child_state { CHILD_FREE, CHILD_INSTALLING, CHILD_INSTALLED, CHILD_REPLACED };
+enum child_state {
+    CHILD_FREE,
+    CHILD_RESERVED, /* named in a request of ours, not among its session's children yet */
+    CHILD_INSTALLING,
+    CHILD_INSTALLED,
+    CHILD_REPLACED,
+};
 
 struct ike_child {
     uint32_t slot;
     uint32_t sa; /* slot of the IKE SA */
     uint8_t state;
     bool outbound;
+    bool doomed; /* replaced by us: our DELETE is due, or under way */
     uint32_t spi_in, spi_out;
     struct esp_suite suite;
     struct esp_keys key_in, key_out;
@@ -126,7 +164,9 @@ struct ike_child {
     uint64_t sequence_in;
     uint64_t install_token;
     uint32_t rekeys; /* slot of the child that this one replaces, SLOT_NONE */
-    ns_t created;
+    uint32_t
+        answer_id; /* of our answer that made it known to the client; ANSWER_NONE: it made it known to us */
+    ns_t created, rekey_at;
 };
 
 /* What only a handshake needs. */

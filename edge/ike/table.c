@@ -38,8 +38,10 @@ void sa_reset(struct ike_sa *sa, uint32_t slot)
     sa->slot = slot;
     sa->pending_child = sa->pending_sa = sa->half_open = sa->reassembly = SLOT_NONE;
     sa->peer_prev = sa->peer_next = sa->stale = SLOT_NONE;
-    sa->expires = sa->dpd_due = sa->save_due = sa->child_due = sa->response_expires = NS_NEVER;
+    sa->expires = sa->dpd_due = sa->save_due = sa->child_due = sa->rekey_at = sa->response_expires = NS_NEVER;
     sa->request.next_try = NS_NEVER;
+    sa->request.child = sa->request.rekeys = sa->request.rival = SLOT_NONE;
+    sa->request.sa = sa->request.rival_sa = sa->replaces = SLOT_NONE;
 }
 
 struct ike_sa *sa_take(struct ike *ike, uint32_t position)
@@ -61,7 +63,7 @@ void sa_free(struct ike *ike, struct ike_sa *sa)
     half_open_free(ike, sa);
     reassembly_free(ike, sa);
     sent_free(ike, &sa->response);
-    sent_free(ike, &sa->request.message);
+    request_clear(ike, sa);
     sa_unlink_peer(ike, sa);
     heap_set(&ike->timers, sa->slot, NS_NEVER);
     secret_wipe(&sa->keys, sizeof(sa->keys));
@@ -90,10 +92,23 @@ struct ike_sa *sa_by_spi(struct ike *ike, uint64_t our_spi, enum cause *ret_caus
     return &ike->sa[slot];
 }
 
-struct ike_child *child_take(struct ike *ike, struct ike_sa *sa)
+/* One place is kept for the child of a request in flight. */
+static bool child_has_room(const struct ike *ike, const struct ike_sa *sa)
+{
+    uint32_t reserved = sa->request.child;
+    bool waits = reserved != SLOT_NONE && ike->child[reserved].state == CHILD_RESERVED;
+    return sa->num_children + (waits ? 1 : 0) < CHILD_PER_SA_MAX;
+}
+
+ns_t soft_due(struct ike *ike, ns_t period)
+{
+    return period == 0 ? NS_NEVER : ike->time.now + period - rand_u64(&ike->config.rand) % (period / 8 + 1);
+}
+
+struct ike_child *child_reserve(struct ike *ike, struct ike_sa *sa)
 {
     uint32_t position = slab_position(&ike->sas, sa->slot);
-    uint32_t slot = sa->num_children < CHILD_PER_SA_MAX ? slab_take(&ike->children, position) : SLAB_NONE;
+    uint32_t slot = child_has_room(ike, sa) ? slab_take(&ike->children, position) : SLAB_NONE;
     if (slot == SLAB_NONE) {
         return NULL;
     }
@@ -105,13 +120,40 @@ struct ike_child *child_take(struct ike *ike, struct ike_sa *sa)
     };
     *child = (struct ike_child){.slot = slot,
                                 .sa = sa->slot,
-                                .state = CHILD_INSTALLING,
+                                .state = CHILD_RESERVED,
                                 .spi_in = hf_esp_spi_encode(&ike->config.spi, &spi),
                                 .rekeys = SLOT_NONE,
-                                .created = ike->time.now};
-    sa->children[sa->num_children++] = slot;
-    ike->counters.children++;
+                                .answer_id = ANSWER_NONE,
+                                .rekey_at = NS_NEVER};
     return child;
+}
+
+void child_adopt(struct ike *ike, struct ike_sa *sa, struct ike_child *child)
+{
+    hf_assert(child->state == CHILD_RESERVED && sa->num_children < CHILD_PER_SA_MAX);
+    child->sa = sa->slot;
+    child->state = CHILD_INSTALLING;
+    child->created = ike->time.now;
+    child->rekey_at = soft_due(ike, ike->policy->timers.child_rekey);
+    sa->children[sa->num_children++] = child->slot;
+    ike->counters.children++;
+}
+
+struct ike_child *child_take(struct ike *ike, struct ike_sa *sa)
+{
+    struct ike_child *child = child_reserve(ike, sa);
+    if (child != NULL) {
+        child_adopt(ike, sa, child);
+    }
+    return child;
+}
+
+void child_release(struct ike *ike, struct ike_child *child)
+{
+    secret_wipe(&child->key_in, sizeof(child->key_in));
+    secret_wipe(&child->key_out, sizeof(child->key_out));
+    child->state = CHILD_FREE;
+    slab_free(&ike->children, child->slot);
 }
 
 void child_free(struct ike *ike, struct ike_child *child)
@@ -125,10 +167,7 @@ void child_free(struct ike *ike, struct ike_child *child)
     memmove(&sa->children[at], &sa->children[at + 1], (sa->num_children - at - 1) * sizeof(sa->children[0]));
     sa->num_children--;
     ike->counters.children--;
-    secret_wipe(&child->key_in, sizeof(child->key_in));
-    secret_wipe(&child->key_out, sizeof(child->key_out));
-    child->state = CHILD_FREE;
-    slab_free(&ike->children, child->slot);
+    child_release(ike, child);
 }
 
 struct ike_child *sa_child_by_spi_out(struct ike *ike, const struct ike_sa *sa, uint32_t spi_out)

@@ -49,7 +49,7 @@ void sa_erase(struct ike *ike, struct ike_sa *sa)
 /* The new IKE SA of a rekey carries the record; any other wait is about the SA itself. */
 static struct ike_sa *wait_subject(struct ike *ike, struct ike_sa *sa)
 {
-    return sa->pending == PENDING_IKE_REKEY ? &ike->sa[sa->pending_sa] : sa;
+    return sa->pending == PENDING_IKE_REKEY || sa->pending == PENDING_OWN_IKE ? &ike->sa[sa->pending_sa] : sa;
 }
 
 void wait_store(struct ike *ike, struct ike_sa *sa)
@@ -94,6 +94,7 @@ static void session_begin(struct ike *ike, struct ike_sa *sa)
     sa->expires = ike->time.now + timers->ike_lifetime + spread;
     sa->dpd_due = timers->dpd_idle == 0 ? NS_NEVER : ike->time.now + timers->dpd_idle + spread;
     sa->last_in = ike->time.now;
+    sa->rekey_at = soft_due(ike, timers->ike_rekey);
     children_arm(ike, sa);
 }
 
@@ -140,8 +141,9 @@ static void finish_child(struct ike *ike, struct ike_sa *sa, struct ike_child *c
     host_of(ike)->news(host_of(ike)->context, NEWS_CHILD_UP, sa, child, CAUSE_NONE, NULL);
 }
 
-/* The session moves to the new IKE SA; the old one stays only to be deleted by the client (RFC 7296 2.8). */
-static void finish_ike_rekey(struct ike *ike, struct ike_sa *old)
+/* The session moves to the new IKE SA; the old one stays only to be deleted by who asked for the new one (RFC
+ * 7296 2.8). */
+static struct ike_sa *session_move(struct ike *ike, struct ike_sa *old)
 {
     struct ike_sa *new = &ike->sa[old->pending_sa];
     old->pending_sa = SLOT_NONE;
@@ -163,12 +165,12 @@ static void finish_ike_rekey(struct ike *ike, struct ike_sa *old)
     sa_link_peer(ike, new);
     session_begin(ike, new);
     old->state = SA_REKEYED;
-    old->dpd_due = old->save_due = old->child_due = NS_NEVER;
+    old->dpd_due = old->save_due = old->child_due = old->rekey_at = NS_NEVER;
     old->expires = ike->time.now + REKEYED_LINGER_NS;
     ike->counters.ike_rekeys++;
-    sa_send_response(ike, old);
     host_of(ike)->news(host_of(ike)->context, NEWS_IKE_REKEYED, new, NULL, CAUSE_NONE, NULL);
     sa_schedule(ike, new);
+    return new;
 }
 
 static void finish_restore(struct ike *ike, struct ike_sa *sa)
@@ -196,13 +198,20 @@ static void wait_finish(struct ike *ike, struct ike_sa *sa)
         finish_child(ike, sa, &ike->child[child]);
         break;
     case PENDING_IKE_REKEY:
-        finish_ike_rekey(ike, sa);
+        (void)session_move(ike, sa);
+        sa_send_response(ike, sa);
+        break;
+    case PENDING_OWN_IKE:
+        rekey_ike_done(ike, session_move(ike, sa));
         break;
     case PENDING_ANSWER:
         sa_send_response(ike, sa);
         break;
     case PENDING_RESTORE:
         finish_restore(ike, sa);
+        break;
+    case PENDING_OWN_CHILD:
+        rekey_child_done(ike, sa, &ike->child[child]);
         break;
     case PENDING_NONE:
         break;
@@ -216,6 +225,9 @@ void pending_sa_free(struct ike *ike, struct ike_sa *sa)
         return;
     }
     struct ike_sa *new = &ike->sa[sa->pending_sa];
+    if (sa->request.rival_sa == new->slot) {
+        sa->request.rival_sa = SLOT_NONE;
+    }
     new->num_children = new->num_addresses = 0; /* still the old IKE SA's */
     new->connection[0] = '\0';
     sa_free(ike, new);
@@ -237,6 +249,13 @@ static void wait_failed(struct ike *ike, struct ike_sa *sa, enum cause cause)
     uint8_t exchange = pending == PENDING_AUTH ? IKE_AUTH : CREATE_CHILD_SA;
     sa->wait = WAIT_NOTHING;
     sa->pending = PENDING_NONE;
+    if (pending == PENDING_OWN_CHILD) {
+        uint32_t own = sa->pending_child;
+        sa->pending_child = SLOT_NONE;
+        rekey_child_undo(ike, sa, &ike->child[own]);
+        sa_schedule(ike, sa);
+        return;
+    }
     if (sa->pending_child != SLOT_NONE) {
         struct ike_child *child = &ike->child[sa->pending_child];
         sa->pending_child = SLOT_NONE;
@@ -360,13 +379,19 @@ void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum 
         return;
     }
     bool ok = result == IKE_STORE_OK;
-    bool creates = sa->pending != PENDING_RESTORE && sa->pending != PENDING_ANSWER;
+    /* The client has moved to the IKE SA that we asked for: there is no way back. */
+    bool creates =
+        sa->pending != PENDING_RESTORE && sa->pending != PENDING_ANSWER && sa->pending != PENDING_OWN_IKE;
     if (waits && !ok && creates && ike->policy->store_failure == POLICY_STORE_REFUSE) {
         wait_refused(ike, sa);
         return;
     }
     struct ike_sa *subject = waits ? wait_subject(ike, sa) : sa;
     sa_saved(ike, subject, token, ok);
+    if (!waits && sa->pending_sa != SLOT_NONE) {
+        ike->sa[sa->pending_sa].unsaved =
+            sa->unsaved; /* a save overtaken by a rekey: one session, one gauge */
+    }
     if (waits) {
         wait_finish(ike, sa);
     }

@@ -119,6 +119,8 @@ static const struct timer_rule {
     TIMER(response_keep, "180s", NS_PER_S, 600 * NS_PER_S, false),
     TIMER(ike_lifetime, "24h", 300 * NS_PER_S, 30 * 86400 * NS_PER_S, false),
     TIMER(child_lifetime, "8h", 60 * NS_PER_S, 30 * 86400 * NS_PER_S, false),
+    TIMER(ike_rekey, "never", NS_PER_S, 30 * 86400 * NS_PER_S, true),
+    TIMER(child_rekey, "never", NS_PER_S, 30 * 86400 * NS_PER_S, true),
 };
 
 static void timer_check(const struct check *check, const struct timer_rule *rule)

@@ -155,10 +155,11 @@ struct config_proposals {
 };
 
 struct config_timers {
-    char *half_open, *dpd, *retransmit, *response_keep, *ike_lifetime, *child_lifetime;
+    char *half_open, *dpd, *retransmit, *response_keep, *ike_lifetime, *child_lifetime, *child_rekey,
+        *ike_rekey;
     uint32_t retries;
-    ns_t half_open_ns, dpd_ns, retransmit_ns, response_keep_ns, ike_lifetime_ns,
-        child_lifetime_ns; /* resolved */
+    ns_t half_open_ns, dpd_ns, retransmit_ns, response_keep_ns, ike_lifetime_ns, child_lifetime_ns,
+        child_rekey_ns, ike_rekey_ns; /* resolved */
 };
 
 enum config_log_level { CONFIG_LOG_DEBUG, CONFIG_LOG_INFO, CONFIG_LOG_WARNING, CONFIG_LOG_ERROR };

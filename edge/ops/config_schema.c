@@ -121,7 +121,8 @@ static const cyaml_schema_field_t timers_fields[] = {
     DURATION_FIELD(half_open),      DURATION_FIELD(dpd),
     DURATION_FIELD(retransmit),     CYAML_FIELD_UINT("retries", MAY, struct config_timers, retries),
     DURATION_FIELD(response_keep),  DURATION_FIELD(ike_lifetime),
-    DURATION_FIELD(child_lifetime), CYAML_FIELD_END,
+    DURATION_FIELD(child_lifetime), DURATION_FIELD(child_rekey),
+    DURATION_FIELD(ike_rekey),      CYAML_FIELD_END,
 };
 
 static const cyaml_strval_t log_levels[] = {{"debug", CONFIG_LOG_DEBUG},

@@ -322,7 +322,9 @@ static void limits_build(const struct build *b, struct policy *to)
                                         .retries = timers->retries,
                                         .response_keep = timers->response_keep_ns,
                                         .ike_lifetime = timers->ike_lifetime_ns,
-                                        .child_lifetime = timers->child_lifetime_ns};
+                                        .child_lifetime = timers->child_lifetime_ns,
+                                        .ike_rekey = timers->ike_rekey_ns,
+                                        .child_rekey = timers->child_rekey_ns};
     to->force_encap = b->setup->force_encap;
     to->half_open_max = share_of(config->limits.half_open, b->setup->workers);
     to->cookie_threshold = share_of(config->limits.cookie_threshold, b->setup->workers);

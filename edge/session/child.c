@@ -9,6 +9,7 @@ enum child_field {
     CHILD_TS_LOCAL,
     CHILD_TS_REMOTE,
     CHILD_LAST_REQUIRED = CHILD_TS_REMOTE,
+    CHILD_DOOMED, /* there or not */
 };
 
 /* ---- writing */
@@ -58,6 +59,9 @@ void child_write(struct writer *w, uint8_t tag, const struct record_child *child
     pair64_write(w, CHILD_SEQUENCES, child->sequence_limit, child->sequence_in);
     ranges_write(w, CHILD_TS_LOCAL, child->ts_local, child->num_ts_local);
     ranges_write(w, CHILD_TS_REMOTE, child->ts_remote, child->num_ts_remote);
+    if (child->doomed) {
+        field_write(w, CHILD_DOOMED, (struct span){0});
+    }
     field_end(w, outer_at);
 }
 
@@ -127,9 +131,11 @@ bool child_read(struct span bytes, struct record_child *ret_child)
 {
     struct fields fields;
     const struct span *body = fields.body;
-    return fields_read(bytes, CHILD_LAST_REQUIRED, 0, &fields) &&
-           pair32_read(body[CHILD_SPIS], &ret_child->spi_in, &ret_child->spi_out) && ret_child->spi_in != 0 &&
-           ret_child->spi_out != 0 && child_suite_read(body[CHILD_SUITE], &ret_child->suite) &&
+    bool whole = fields_read(bytes, CHILD_LAST_REQUIRED, 0, &fields);
+    ret_child->doomed = (fields.seen >> CHILD_DOOMED & 1) != 0;
+    return whole && pair32_read(body[CHILD_SPIS], &ret_child->spi_in, &ret_child->spi_out) &&
+           ret_child->spi_in != 0 && ret_child->spi_out != 0 &&
+           child_suite_read(body[CHILD_SUITE], &ret_child->suite) &&
            child_keys_read(body[CHILD_KEYS], ret_child) &&
            pair64_read(body[CHILD_SEQUENCES], &ret_child->sequence_limit, &ret_child->sequence_in) &&
            ranges_read(body[CHILD_TS_LOCAL], ret_child->ts_local, &ret_child->num_ts_local) &&

@@ -21,6 +21,7 @@ struct record_child {
     struct ts_range ts_local[SELECTORS_PER_CHILD_MAX];
     struct ts_range ts_remote[SELECTORS_PER_CHILD_MAX];
     uint32_t num_ts_local, num_ts_remote;
+    bool doomed; /* we replaced it and are about to delete it */
 };
 
 struct session_record {

@@ -147,6 +147,8 @@ void check_gained(struct world *world, struct span bytes)
     struct ike_header header;
     uint16_t fragment;
     if (ike_header_read(bytes, &header) != CAUSE_NONE || header.exchange == IKE_SA_INIT ||
+        (header.flags & IKE_FLAG_RESPONSE) ==
+            0 || /* a request: what it brings is not there before the answer */
         world->check.deaf_clients) {
         return;
     }

@@ -19,7 +19,30 @@ void initiator_init(struct initiator *client, const struct initiator_config *con
     client->config = *config;
     client->local = config->local;
     client->remote = config->remote;
-    client->sa[0].next_try = client->sa[1].next_try = NS_NEVER;
+    for (uint32_t i = 0; i < INITIATOR_SAS; i++) {
+        client->sa[i].next_try = NS_NEVER;
+    }
+}
+
+struct initiator_sa *client_sa_take(struct initiator *client)
+{
+    for (uint32_t i = 0; i < INITIATOR_SAS; i++) {
+        struct initiator_sa *sa = &client->sa[i];
+        if (!sa->used) {
+            memset(sa, 0, sizeof(*sa));
+            sa->used = sa->has_keys = true;
+            sa->next_try = NS_NEVER;
+            rand_fill(&client->config.rand, &sa->iv, sizeof(sa->iv));
+            sa->iv >>= 8;
+            return sa;
+        }
+    }
+    return NULL;
+}
+
+uint8_t client_flags(const struct initiator_sa *sa, bool response)
+{
+    return (uint8_t)((sa->by_gateway ? 0 : IKE_FLAG_INITIATOR) | (response ? IKE_FLAG_RESPONSE : 0));
 }
 
 void client_chain(struct initiator *client, struct builder *b)
@@ -76,8 +99,9 @@ static void forget(struct initiator *client, enum initiator_state state, enum in
 {
     client->state = state;
     client->why = why;
-    sa_stop(&client->sa[0]);
-    sa_stop(&client->sa[1]);
+    for (uint32_t i = 0; i < INITIATOR_SAS; i++) {
+        sa_stop(&client->sa[i]);
+    }
     for (uint32_t i = 0; i < INITIATOR_CHILDREN_MAX; i++) {
         client->children[i].used = false;
     }
@@ -102,7 +126,9 @@ void initiator_connect(struct initiator *client, ns_t now)
     client->now = now;
     forget(client, INITIATOR_INIT, INITIATOR_FINE);
     memset(client->sa, 0, sizeof(client->sa));
-    client->sa[0].next_try = client->sa[1].next_try = NS_NEVER;
+    for (uint32_t i = 0; i < INITIATOR_SAS; i++) {
+        client->sa[i].next_try = NS_NEVER;
+    }
     client->current = 0;
     client->natt = client->fragmentation = false;
     client->local = config->local;
@@ -119,10 +145,10 @@ void initiator_connect(struct initiator *client, ns_t now)
     client_init_send(client);
 }
 
-static uint8_t request_flags(const struct initiator *client)
+static uint8_t request_flags(const struct initiator *client, const struct initiator_sa *sa)
 {
     const struct deviations *deviate = &client->config.deviate;
-    return (uint8_t)((deviate->no_initiator_flag ? 0 : IKE_FLAG_INITIATOR) |
+    return (uint8_t)((deviate->no_initiator_flag ? 0 : client_flags(sa, false)) |
                      (deviate->response_flag ? IKE_FLAG_RESPONSE : 0));
 }
 
@@ -133,7 +159,7 @@ void client_request(struct initiator *client, struct initiator_sa *sa, uint8_t e
     uint32_t id = sa->next_id + client->config.deviate.id_jump;
     client->config.deviate.id_jump = 0;
     hf_assert(!b->w.overflow);
-    client_seal(client, sa, exchange, request_flags(client), id, b->first, inner, &sa->request);
+    client_seal(client, sa, exchange, request_flags(client, sa), id, b->first, inner, &sa->request);
     sa->next_id = id + 1;
     sa->task = task;
     sa->exchange = exchange;
@@ -150,7 +176,7 @@ bool initiator_send_raw(struct initiator *client, ns_t now, uint8_t exchange, ui
     if (!sa->has_keys || sa->task != TASK_NONE) {
         return false;
     }
-    client_seal(client, sa, exchange, request_flags(client), sa->next_id, first, inner, &sa->request);
+    client_seal(client, sa, exchange, request_flags(client, sa), sa->next_id, first, inner, &sa->request);
     sa->next_id++;
     sa->task = TASK_RAW;
     sa->exchange = exchange;
@@ -219,8 +245,8 @@ static void receive_protected(struct initiator *client, struct initiator_sa *sa,
     uint8_t first;
     struct span inner;
     bool response = (header->flags & IKE_FLAG_RESPONSE) != 0;
-    if ((header->flags & IKE_FLAG_INITIATOR) != 0 ||
-        !client_open(client, sa, header, bytes, &first, &inner) ||
+    bool by_initiator = (header->flags & IKE_FLAG_INITIATOR) != 0;
+    if (by_initiator != sa->by_gateway || !client_open(client, sa, header, bytes, &first, &inner) ||
         payloads_read(first, inner, &client->payloads) != CAUSE_NONE ||
         message_read(&client->payloads, &client->message) != CAUSE_NONE) {
         client->counters.garbage++; /* or a fragment that is not the last one */
@@ -289,13 +315,19 @@ void initiator_timer(struct initiator *client, ns_t now)
 
 ns_t initiator_deadline(const struct initiator *client)
 {
-    return HF_MIN(client->sa[0].next_try, client->sa[1].next_try);
+    ns_t due = NS_NEVER;
+    for (uint32_t i = 0; i < INITIATOR_SAS; i++) {
+        due = HF_MIN(due, client->sa[i].next_try);
+    }
+    return due;
 }
 
 void initiator_vanish(struct initiator *client)
 {
     forget(client, INITIATOR_IDLE, INITIATOR_FINE);
-    client->sa[0].used = client->sa[1].used = false;
+    for (uint32_t i = 0; i < INITIATOR_SAS; i++) {
+        client->sa[i].used = false;
+    }
 }
 
 void initiator_move(struct initiator *client, const struct endpoint *local)
@@ -305,7 +337,12 @@ void initiator_move(struct initiator *client, const struct endpoint *local)
 
 bool initiator_is_idle(const struct initiator *client)
 {
-    return client->sa[0].task == TASK_NONE && client->sa[1].task == TASK_NONE;
+    for (uint32_t i = 0; i < INITIATOR_SAS; i++) {
+        if (client->sa[i].task != TASK_NONE) {
+            return false;
+        }
+    }
+    return true;
 }
 
 uint32_t initiator_num_children(const struct initiator *client)

@@ -1,7 +1,7 @@
 /* An IKEv2 client without sockets or clock: datagrams and time go in, datagrams come out through a callback.
  * It stands on edge/wire and edge/crypto alone and shares no state machine with the responder, so that a
  * mistake there is not repeated here. Everything is open to the checkers. One client has one session; while
- * its IKE SA is being rekeyed it has two IKE SAs. */
+ * its IKE SA is being rekeyed it has two IKE SAs, or three. */
 #pragma once
 
 #include "edge/base/addr.h"
@@ -12,6 +12,7 @@
 #include "edge/wire/build.h"
 
 enum {
+    INITIATOR_SAS = 3, /* both sides may make a new one at once */
     INITIATOR_SUITES_MAX = 4,
     INITIATOR_CHILDREN_MAX = 12,
     INITIATOR_DATAGRAMS_MAX = 24, /* of one message */
@@ -32,6 +33,8 @@ struct deviations {
     uint16_t ke_bytes;       /* 0: the true value */
     uint16_t nonce_bytes;    /* 0: 32 */
     uint16_t ke_group_claim; /* 0: KE names its true group */
+    uint16_t refuse_create;  /* what every CREATE_CHILD_SA of the gateway is refused by; 0: none is */
+    uint16_t want_group;     /* group that a child of the gateway must have; 0: as it offers */
 };
 
 struct initiator_config {
@@ -114,6 +117,7 @@ struct initiator_fragments {
 
 struct initiator_sa {
     bool used;
+    bool by_gateway; /* the gateway asked for it: its original initiator is the gateway */
     uint64_t spi_i, spi_r;
     struct ike_suite suite;
     struct ike_keys keys;
@@ -140,6 +144,8 @@ struct initiator_child {
 struct initiator_counters {
     uint64_t datagrams_in, datagrams_out, retransmits, garbage, requests_answered, repeats_answered;
     uint64_t exchanges_done;
+    uint64_t gateway_rekeys;     /* of children, by the gateway */
+    uint64_t gateway_ike_rekeys; /* of the IKE SA, by the gateway */
 };
 
 struct initiator {
@@ -151,7 +157,7 @@ struct initiator {
     struct endpoint local, remote;
     bool natt;
     bool fragmentation;
-    struct initiator_sa sa[2];
+    struct initiator_sa sa[INITIATOR_SAS];
     uint32_t current; /* index of the IKE SA that carries the session */
     struct initiator_child children[INITIATOR_CHILDREN_MAX];
     struct ip_addr addresses[ADDRESSES_PER_SESSION_MAX];
@@ -180,6 +186,12 @@ struct initiator {
     uint32_t rekeyed;      /* index of the child being rekeyed */
     uint32_t delete_spi;   /* ours of the child being deleted */
     uint32_t after_delete; /* child to delete next, its own SPI; 0: none */
+    struct {               /* what the gateway made of the child that is being rekeyed */
+        bool there;
+        uint8_t nonce[IKE_NONCE_BYTES_MAX]; /* the lower one */
+        uint16_t len;
+        uint32_t sa; /* index of the IKE SA */
+    } rival;
 
     ns_t now;
     struct payloads payloads;

@@ -53,6 +53,7 @@ static void create_child_send(struct initiator *client, uint32_t rekeyed)
     }
     client_build_ts(client, &b);
     client->rekeyed = rekeyed;
+    client->rival.there = false;
     client_request(client, client_current(client), CREATE_CHILD_SA,
                    rekeyed < INITIATOR_CHILDREN_MAX ? TASK_REKEY_CHILD : TASK_CREATE_CHILD, &b);
 }
@@ -92,6 +93,7 @@ bool initiator_rekey_ike(struct initiator *client, ns_t now)
     rand_fill(&client->config.rand, &client->rekey_spi, sizeof(client->rekey_spi));
     client->rekey_spi |= 1;
     be64_store(spi, client->rekey_spi);
+    client->rival.there = false;
     client_nonce(client);
     client_ke(client, client->config.ike[0].ke);
     client_build_ike_sa(client, &b, span_of(spi, sizeof(spi)));
@@ -114,8 +116,14 @@ void client_child_answered(struct initiator *client, struct initiator_sa *sa, en
         return;
     }
     (void)sa;
-    if (task == TASK_REKEY_CHILD && !client->config.deviate.skip_child_delete) {
-        client->after_delete = client->children[client->rekeyed].spi_in;
+    if (task != TASK_REKEY_CHILD) {
+        return;
+    }
+    const struct initiator_child *old = &client->children[client->rekeyed];
+    if (client_lost_to_rival(client, message->nonce)) {
+        client->after_delete = client->child_spi;
+    } else if (old->used && !client->config.deviate.skip_child_delete) {
+        client->after_delete = old->spi_in;
     }
 }
 
@@ -123,27 +131,30 @@ void client_child_answered(struct initiator *client, struct initiator_sa *sa, en
 void client_rekey_answered(struct initiator *client, struct initiator_sa *sa)
 {
     const struct message *message = &client->message;
-    struct initiator_sa *new = &client->sa[1 - client->current];
     struct ke_value shared;
     struct ike_suite suite;
     uint64_t spi_r;
     client->child_notify = client_error_in(message);
     if (client->child_notify != 0 || !client_read_ike_suite(client, &suite, &spi_r) || spi_r == 0 ||
         message->ke_group != client->ke_group || !ke_derive(&client->ke_private, message->ke, &shared)) {
+        client_yield(client);
         return;
     }
-    memset(new, 0, sizeof(*new));
-    new->used = new->has_keys = true;
+    struct initiator_sa *new = client_sa_take(client);
+    hf_assert(new != NULL);
     new->spi_i = client->rekey_spi;
     new->spi_r = spi_r;
     new->suite = suite;
-    new->next_try = NS_NEVER;
-    rand_fill(&client->config.rand, &new->iv, sizeof(new->iv));
-    new->iv >>= 8;
     struct nonces nonces = {.i = span_of(client->nonce, client->nonce_len), .r = message->nonce};
     kdf_ike_rekey(&new->suite, sa->suite.prf, span_of(sa->keys.d, prf_bytes(sa->suite.prf)),
                   span_of(shared.bytes, shared.len), &nonces, new->spi_i, new->spi_r, &new->keys);
-    client->current = 1 - client->current;
+    uint32_t rival = client->rival.sa;
+    if (client_lost_to_rival(client, message->nonce)) {
+        client->current = rival;
+        client_delete_ike(client, new);
+        return; /* the gateway deletes the old one */
+    }
+    client->current = (uint32_t)(new - client->sa);
     if (client->config.deviate.skip_ike_delete) {
         sa->used = false;
     } else {

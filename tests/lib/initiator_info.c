@@ -72,7 +72,11 @@ static void children_deleted(struct initiator *client, const struct delete_view 
         for (uint32_t j = 0; j < INITIATOR_CHILDREN_MAX; j++) {
             struct initiator_child *child = &client->children[j];
             if (child->used && child->spi_out == spi) {
-                answer[count++] = child->spi_in;
+                bool crosses = client->sa[client->current].task == TASK_DELETE_CHILD &&
+                               client->delete_spi == child->spi_in;
+                if (!crosses) { /* RFC 7296 1.4.1: what both delete at once is not named */
+                    answer[count++] = child->spi_in;
+                }
                 child->used = false;
             }
         }
@@ -97,14 +101,17 @@ void client_answer(struct initiator *client, struct initiator_sa *sa, const stru
             }
         }
     } else {
-        build_notify(&b, PROTOCOL_NONE, (struct span){0}, NOTIFY_NO_ADDITIONAL_SAS, (struct span){0});
+        client_serve_create(client, sa, &b);
     }
     struct span inner = message_end(&b);
-    client_seal(client, sa, header->exchange, IKE_FLAG_INITIATOR | IKE_FLAG_RESPONSE, header->message_id,
-                b.first, inner, &sa->response);
+    client_seal(client, sa, header->exchange, client_flags(sa, true), header->message_id, b.first, inner,
+                &sa->response);
     client_send(client, &sa->response);
     sa->peer_next_id = header->message_id + 1;
     client->counters.requests_answered++;
+    if (closes && sa->task == TASK_REKEY_IKE) {
+        client_yield(client); /* our answer is lost, theirs is not */
+    }
     if (closes && sa == client_current(client)) {
         client_close(client, INITIATOR_PEER_DELETED);
     } else if (closes) {

@@ -13,6 +13,10 @@ HF_MUST bool client_open(struct initiator *client, struct initiator_sa *sa, cons
                          struct span datagram, uint8_t *ret_first, struct span *ret_inner);
 
 /* initiator.c: requests */
+/* A free place for an IKE SA, zeroed, with keys to come; NULL when there is none. */
+struct initiator_sa *client_sa_take(struct initiator *client);
+/* Flags of a message of ours in this IKE SA. */
+uint8_t client_flags(const struct initiator_sa *sa, bool response);
 struct initiator_sa *client_current(struct initiator *client);
 /* Sends `b` as the SA's next request. */
 void client_request(struct initiator *client, struct initiator_sa *sa, uint8_t exchange,
@@ -51,6 +55,19 @@ HF_MUST bool client_child_accept(struct initiator *client, struct span nonce_r,
                                  const struct ke_value *shared);
 void client_child_answered(struct initiator *client, struct initiator_sa *sa, enum initiator_task task);
 void client_rekey_answered(struct initiator *client, struct initiator_sa *sa);
+
+/* initiator_serve.c */
+/* Writes the answer to the gateway's CREATE_CHILD_SA. */
+void client_serve_create(struct initiator *client, struct initiator_sa *sa, struct builder *b);
+/* The gateway replaced the same thing as the request in flight would, in an exchange with these nonces. */
+void client_rival_note(struct initiator *client, struct span nonce_a, struct span nonce_b);
+/* Whether what our own exchange made is the one too many; the rival is forgotten. */
+bool client_lost_to_rival(struct initiator *client, struct span nonce_r);
+
+/* initiator_serve_ike.c */
+void client_serve_rekey_ike(struct initiator *client, struct initiator_sa *sa, struct builder *b);
+/* The session is the rival's, if there is one. */
+void client_yield(struct initiator *client);
 
 /* initiator_info.c */
 void client_delete_ike(struct initiator *client, struct initiator_sa *sa);

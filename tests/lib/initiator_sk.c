@@ -5,12 +5,13 @@
 
 static struct sk_key key_of(const struct initiator_sa *sa, bool ours)
 {
+    bool initiators = ours != sa->by_gateway;
     return (struct sk_key){
         .encr = sa->suite.encr,
         .encr_bits = sa->suite.encr_bits,
         .integ = sa->suite.integ,
-        .e = ours ? sa->keys.ei : sa->keys.er,
-        .a = ours ? sa->keys.ai : sa->keys.ar,
+        .e = initiators ? sa->keys.ei : sa->keys.er,
+        .a = initiators ? sa->keys.ai : sa->keys.ar,
     };
 }
 

@@ -95,6 +95,13 @@ struct world *world_new(const struct world_options *options)
     world->policy.policy.force_encap = !options->no_nat;
     world->policy.policy.cookie_threshold =
         options->cookie_threshold == 0 ? UINT32_MAX : options->cookie_threshold - 1;
+    world->policy.policy.timers.child_rekey = options->child_rekey;
+    world->policy.policy.timers.ike_rekey = options->ike_rekey;
+    if (options->child_rekey != 0 || options->ike_rekey != 0) {
+        /* As patient as the clients: what is lost is a message, not the session. */
+        world->policy.policy.timers.retransmit = 250 * NS_PER_MS;
+        world->policy.policy.timers.retries = 9;
+    }
     config_init(world);
     world->store.faults.epoch_back = options->planted == PLANTED_EPOCH_BACK;
     core_start(world);
@@ -317,6 +324,24 @@ void world_run(struct world *world, ns_t duration)
     }
 }
 
+/* The gateway is in the middle of a rekey of its own. */
+static bool gateway_rekeys(const struct world *world)
+{
+    const struct ike *ike = world->core->ike;
+    for (uint32_t slot = 0; slot < ike_capacity(ike); slot++) {
+        const struct ike_sa *sa = ike_sa_at(ike, slot);
+        for (uint32_t i = 0; sa != NULL && i < sa->num_children; i++) {
+            if (ike->child[sa->children[i]].doomed) {
+                return true;
+            }
+        }
+        if (sa != NULL && sa->request.message.valid && sa->request.kind >= REQUEST_DELETE_CHILD) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool world_is_quiet(const struct world *world)
 {
     for (uint32_t i = 0; i < world->num_clients; i++) {
@@ -324,7 +349,7 @@ bool world_is_quiet(const struct world *world)
             return false;
         }
     }
-    return world->num_items == 0;
+    return world->num_items == 0 && !gateway_rekeys(world);
 }
 
 bool world_settle(struct world *world, ns_t duration)

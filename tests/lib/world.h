@@ -69,7 +69,9 @@ struct world_options {
     bool store_early;  /* an operation is done when it is asked for, and answered later */
     enum policy_store_failure store_failure;
     uint32_t cookie_threshold;
-    bool wrong_ke; /* clients begin with a group that the gateway does not want */
+    ns_t ike_rekey;   /* ... of the IKE SA */
+    ns_t child_rekey; /* the gateway's soft lifetime of children; 0: it waits for the client */
+    bool wrong_ke;    /* clients begin with a group that the gateway does not want */
     enum planted planted;
     bool verbose; /* the trace goes to stdout */
 };

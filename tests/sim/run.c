@@ -8,7 +8,9 @@ struct run run_of(const struct story *story, uint64_t seed)
                         .options = {.seed = seed,
                                     .certificates = story->certificates,
                                     .wrong_ke = story->wrong_ke,
-                                    .cookie_threshold = story->cookie_threshold},
+                                    .cookie_threshold = story->cookie_threshold,
+                                    .child_rekey = story->child_rekey,
+                                    .ike_rekey = story->ike_rekey},
                         .net = NET_FAULTLESS,
                         .harmless = true};
 }

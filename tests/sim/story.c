@@ -85,6 +85,46 @@ static void act_reconnect(struct world *world)
     act_connect(world);
 }
 
+/* Until the gateway has rekeyed, and a bit more. */
+static void act_wait(struct world *world)
+{
+    world_run(world, 25 * NS_PER_S);
+    (void)world_settle(world, STORY_NS);
+}
+
+static bool is_rekeyed(const struct world *world)
+{
+    return is_up(world) && client_of(world)->counters.gateway_rekeys > 0;
+}
+
+static bool is_ike_rekeyed(const struct world *world)
+{
+    return is_up(world) && client_of(world)->counters.gateway_ike_rekeys > 0;
+}
+
+/* The client rekeys the same child at the moment at which the gateway does. */
+static void until_gateway_asks(struct world *world)
+{
+    ns_t until = world->now + 25 * NS_PER_S;
+    uint64_t before = core_counters(world->core)->datagrams_out;
+    while (core_counters(world->core)->datagrams_out == before && world_step(world, until)) {
+    }
+}
+
+static void act_rekey_child_both(struct world *world)
+{
+    until_gateway_asks(world);
+    act_rekey_child(world);
+    act_dpd(world);
+}
+
+static void act_rekey_ike_both(struct world *world)
+{
+    until_gateway_asks(world);
+    act_rekey_ike(world);
+    act_rekey_child(world);
+}
+
 /* All that a client does in a day, as fast as it goes. */
 static void act_day(struct world *world)
 {
@@ -142,6 +182,30 @@ const struct story stories[] = {
      .what = "the client loses its memory and logs in again (INITIAL_CONTACT)",
      .begin = begin_up,
      .act = act_reconnect,
+     .reached = is_up},
+    {.name = "gateway-rekey-child",
+     .what = "the gateway rekeys the Child SA and deletes the old one",
+     .child_rekey = 20 * NS_PER_S,
+     .begin = begin_up,
+     .act = act_wait,
+     .reached = is_rekeyed},
+    {.name = "both-rekey-child",
+     .what = "client and gateway rekey the same Child SA at once, and one of the new ones goes",
+     .child_rekey = 20 * NS_PER_S,
+     .begin = begin_up,
+     .act = act_rekey_child_both,
+     .reached = is_up},
+    {.name = "gateway-rekey-ike",
+     .what = "the gateway rekeys the IKE SA and deletes the old one",
+     .ike_rekey = 20 * NS_PER_S,
+     .begin = begin_up,
+     .act = act_wait,
+     .reached = is_ike_rekeyed},
+    {.name = "both-rekey-ike",
+     .what = "client and gateway rekey the IKE SA at once, and one of the new ones goes",
+     .ike_rekey = 20 * NS_PER_S,
+     .begin = begin_up,
+     .act = act_rekey_ike_both,
      .reached = is_up},
     {.name = "day", .what = "all of it in one run", .act = act_day, .reached = is_up},
     {.name = NULL},

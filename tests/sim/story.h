@@ -10,6 +10,7 @@ struct story {
     const char *what;
     bool certificates, wrong_ke;
     uint32_t cookie_threshold; /* as in world_options */
+    ns_t child_rekey, ike_rekey;
     /* Before faults count; NULL: nothing. False when it went wrong. */
     bool (*begin)(struct world *world);
     /* Under faults. */

@@ -54,6 +54,8 @@ static struct world *swarm_world(struct sim_rand *rand, uint64_t seed, bool verb
                                     .store_failure = sim_rand_chance(rand, 300) ? POLICY_STORE_REFUSE
                                                                                 : POLICY_STORE_ACCEPT,
                                     .cookie_threshold = sim_rand_chance(rand, 200) ? 1 : 0,
+                                    .child_rekey = maybe(rand, 30) * NS_PER_S,
+                                    .ike_rekey = maybe(rand, 60) * NS_PER_S,
                                     .verbose = verbose};
     struct world *world = world_new(&options);
     uint32_t more = sim_rand_below(rand, HF_COUNT(names) + 1);

@@ -231,6 +231,10 @@ static const struct bad algorithms_and_timers_rows[] = {
     {"ike_lifetime: 1d", "ike_lifetime: 1m", "58:17: timers.ike_lifetime: 1m is not between 5m and 30d"},
     {"child_lifetime: 2h", "child_lifetime: 1s",
      "59:19: timers.child_lifetime: 1s is not between 1m and 30d"},
+    {"child_lifetime: 2h", "ike_rekey: 10ms",
+     "59:14: timers.ike_rekey: 10ms is not between 1s and 30d, or never"},
+    {"child_lifetime: 2h", "child_rekey: 31d",
+     "59:16: timers.child_rekey: 31d is not between 1s and 30d, or never"},
     {"child_lifetime: 2h", "child_lifetime: 999999999d",
      "59:19: timers.child_lifetime: '999999999d' is not a duration; write it like 500ms, 30s, 5m, 8h or "
      "1d"},

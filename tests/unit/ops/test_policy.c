@@ -97,6 +97,8 @@ Test(policy, of_everything)
     cr_assert_eq(policy->cookie_threshold, 3);
     cr_assert_eq(policy->store_failure, POLICY_STORE_REFUSE);
     cr_assert_eq(policy->timers.child_lifetime, 7200 * NS_PER_S);
+    cr_assert_eq(policy->timers.ike_rekey, 0);
+    cr_assert_eq(policy->timers.child_rekey, 0, "rekeying is the clients' until the config says otherwise");
     policy_free(policy);
     policy_free(NULL);
 }

@@ -42,6 +42,7 @@ static void child_fill(const struct esp_suite *suite, uint32_t number, struct re
         .suite = *suite,
         .sequence_limit = UINT64_C(1) << 33,
         .sequence_in = 12345 + number,
+        .doomed = number % 2 == 1,
         .num_ts_local = 1,
         .num_ts_remote = 1,
     };
@@ -155,8 +156,8 @@ static bool children_equal(const struct record_child *a, const struct record_chi
            memcmp(&a->key_in, &b->key_in, sizeof(a->key_in)) == 0 &&
            memcmp(&a->key_out, &b->key_out, sizeof(a->key_out)) == 0 &&
            a->sequence_limit == b->sequence_limit && a->sequence_in == b->sequence_in &&
-           a->num_ts_local == b->num_ts_local && a->num_ts_remote == b->num_ts_remote &&
-           ranges_equal(a->ts_local, b->ts_local, a->num_ts_local) &&
+           a->doomed == b->doomed && a->num_ts_local == b->num_ts_local &&
+           a->num_ts_remote == b->num_ts_remote && ranges_equal(a->ts_local, b->ts_local, a->num_ts_local) &&
            ranges_equal(a->ts_remote, b->ts_remote, a->num_ts_remote);
 }
 
