@@ -62,7 +62,7 @@ static struct ike_sa *rekey_create(struct ike *ike, const struct ike_sa *old, co
     new->spi_i = be64_load(work->choice.spi.data); /* who asks for the rekey is the new original initiator */
     new->suite = work->choice.ike;
     new->natt = old->natt;
-    new->behind_nat = old->behind_nat;
+    mobike_inherit(new, old);
     new->fragmentation = old->fragmentation;
     new->restored = old->restored;
     new->unsaved = old->unsaved;

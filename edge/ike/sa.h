@@ -34,6 +34,7 @@ enum sa_pending {
     PENDING_CHILD, /* CREATE_CHILD_SA: new or rekeyed child */
     PENDING_IKE_REKEY,
     PENDING_ANSWER, /* what was asked is done; the record says so before the answer does */
+    PENDING_MOVE,   /* UPDATE_SA_ADDRESSES: a restart must find the client where it went */
     PENDING_RESTORE,
 };
 
@@ -47,6 +48,18 @@ struct sent_message {
 struct ike_path {
     struct endpoint local, remote;
     bool natt;
+};
+
+/* A client that says that it moved (RFC 4555): IKE goes to its new path, ESP when it has answered there. */
+#define MOBIKE_COOKIE_BYTES 16
+struct sa_move {
+    bool pending; /* `to` is not proven yet */
+    bool asked;   /* `id` and `cookie` are of a request of ours */
+    bool lost;    /* it did not answer where it said it would be */
+    bool astray;  /* that request also went elsewhere: its answer proves no path (RFC 4555 3.7) */
+    uint32_t id;
+    uint8_t cookie[MOBIKE_COOKIE_BYTES];
+    struct ike_path to;
 };
 
 struct sa_request { /* our own request that waits for its response; at most one (window 1) */
@@ -74,6 +87,7 @@ struct ike_sa {
     bool record_exists; /* it may be in the store under this slot's (shard, index) */
     bool idle_asked;    /* the plane was asked when it last heard from the client */
     bool initial_contact;
+    bool mobike; /* agreed (RFC 4555) */
     uint64_t spi_i, spi_r;
     struct ike_suite suite;
     struct ike_keys keys;
@@ -82,8 +96,10 @@ struct ike_sa {
     uint32_t our_next_id;
     struct sent_message response; /* to peer_next_id - 1 */
     struct sa_request request;
-    struct endpoint local, remote; /* where the client is: our requests, and its children */
-    struct ike_path reply;         /* where the request that is answered came from (RFC 7296 2.11) */
+    struct endpoint local,
+        remote; /* where the client is, and its children; our requests too unless it moves */
+    struct sa_move move;
+    struct ike_path reply; /* where the request that is answered came from (RFC 7296 2.11) */
     uint64_t wait_token, save_token;
     uint32_t pending_child; /* child that the wait is about, SLOT_NONE */
     uint32_t pending_sa;    /* the other IKE SA of a rekey, SLOT_NONE */
@@ -107,6 +123,13 @@ struct ike_sa {
     uint32_t peer_prev, peer_next; /* sessions of one remote identity and connection */
     uint64_t bytes_in, bytes_out;  /* of children that are gone */
 };
+
+/* Where the client says that it is. */
+static inline struct ike_path sa_path(const struct ike_sa *sa)
+{
+    struct ike_path path = {.local = sa->local, .remote = sa->remote, .natt = sa->natt};
+    return sa->move.pending ? sa->move.to : path;
+}
 
 enum child_state { CHILD_FREE, CHILD_INSTALLING, CHILD_INSTALLED, CHILD_REPLACED };
 

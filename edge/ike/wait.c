@@ -153,6 +153,7 @@ static void finish_ike_rekey(struct ike *ike, struct ike_sa *old)
     new->local = old->local;
     new->remote = old->remote;
     new->natt = old->natt;
+    mobike_inherit(new, old);
     for (uint32_t i = 0; i < new->num_children; i++) {
         ike->child[new->children[i]].sa = new->slot;
     }
@@ -168,6 +169,7 @@ static void finish_ike_rekey(struct ike *ike, struct ike_sa *old)
     ike->counters.ike_rekeys++;
     sa_send_response(ike, old);
     host_of(ike)->news(host_of(ike)->context, NEWS_IKE_REKEYED, new, NULL, CAUSE_NONE, NULL);
+    mobike_resume(ike, new);
     sa_schedule(ike, new);
 }
 
@@ -200,6 +202,10 @@ static void wait_finish(struct ike *ike, struct ike_sa *sa)
         break;
     case PENDING_ANSWER:
         sa_send_response(ike, sa);
+        break;
+    case PENDING_MOVE:
+        sa_send_response(ike, sa);
+        mobike_resume(ike, sa);
         break;
     case PENDING_RESTORE:
         finish_restore(ike, sa);
@@ -360,7 +366,8 @@ void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum 
         return;
     }
     bool ok = result == IKE_STORE_OK;
-    bool creates = sa->pending != PENDING_RESTORE && sa->pending != PENDING_ANSWER;
+    bool creates =
+        sa->pending != PENDING_RESTORE && sa->pending != PENDING_ANSWER && sa->pending != PENDING_MOVE;
     if (waits && !ok && creates && ike->policy->store_failure == POLICY_STORE_REFUSE) {
         wait_refused(ike, sa);
         return;

@@ -96,6 +96,7 @@ void client_answer(struct initiator *client, struct initiator_sa *sa, const stru
                 children_deleted(client, view, &b);
             }
         }
+        client_copy_cookie2(client, &b);
     } else {
         build_notify(&b, PROTOCOL_NONE, (struct span){0}, NOTIFY_NO_ADDITIONAL_SAS, (struct span){0});
     }

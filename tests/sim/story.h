@@ -8,7 +8,7 @@
 struct story {
     const char *name;
     const char *what;
-    bool certificates, wrong_ke;
+    bool certificates, wrong_ke, mobike;
     uint32_t cookie_threshold; /* as in world_options */
     /* Before faults count; NULL: nothing. False when it went wrong. */
     bool (*begin)(struct world *world);
