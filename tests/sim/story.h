@@ -18,6 +18,18 @@ struct story {
     bool (*reached)(const struct world *world);
 };
 
+/* story_roam.c */
+bool begin_roam(struct world *world);
+void act_roam(struct world *world);
+void act_roam_family(struct world *world);
+void act_roam_rekey_child(struct world *world);
+void act_roam_rekey_ike(struct world *world);
+void act_roam_twice(struct world *world);
+/* The client is up with one child, whose traffic goes to where it is. */
+bool story_is_there(const struct world *world);
+/* Traffic of the client: the plane says so where it comes from elsewhere than expected. */
+void story_esp(struct world *world, const struct initiator *client);
+
 /* Ends with an entry without name. */
 extern const struct story stories[];
 
