@@ -326,6 +326,7 @@ static void limits_build(const struct build *b, struct policy *to)
                                         .child_lifetime = timers->child_lifetime_ns};
     to->num_listen = config->listen.num_addresses;
     memcpy(to->listen, config->listen.addrs, to->num_listen * sizeof(to->listen[0]));
+    to->mobike_unchecked = config->mobike.trust_addresses;
     to->force_encap = b->setup->force_encap;
     to->half_open_max = share_of(config->limits.half_open, b->setup->workers);
     to->cookie_threshold = share_of(config->limits.cookie_threshold, b->setup->workers);

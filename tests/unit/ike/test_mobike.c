@@ -148,6 +148,19 @@ Test(mobike, esp_follows_what_is_proven)
     live_free(world);
 }
 
+/* 3.7: "in environments where the peer is expected to be well-behaved" */
+Test(mobike, esp_follows_at_once_where_clients_are_trusted)
+{
+    struct world *world = up(true, NULL);
+    struct endpoint gateway = at(GATEWAY, 4500), away = at("203.0.113.7", 4500);
+    world->policy.policy.mobike_unchecked = true;
+    initiator_roam(world->clients[0], world->now, &away, &gateway);
+    world_run(world, ROUND_TRIP_NS);
+    cr_expect(esp_is_at(world, &gateway, &away));
+    cr_expect_eq(world->clients[0]->cookies_copied, 0);
+    live_free(world);
+}
+
 Test(mobike, a_wrong_cookie2_ends_the_ike_sa)
 {
     for (int missing = 0; missing < 2; missing++) {
