@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""strongSwan clients that move under a running transfer: address, NAT and IP family (MOBIKE, RFC 7296 2.23)."""
+"""strongSwan clients that move under a transfer: address, NAT and IP family (MOBIKE, RFC 7296 2.23)."""
 import re
 
 from lab.capture import AUTH, SA_INIT, Capture, ike_messages
@@ -22,7 +22,8 @@ class Steady:
         self.seen = 0
 
     def _times(self):
-        return [float(time) for time in re.findall(r"^\[(\d+\.\d+)\] \d+ bytes from", self.process.log(), re.M)]
+        answer = r"^\[(\d+\.\d+)\] \d+ bytes from"
+        return [float(time) for time in re.findall(answer, self.process.log(), re.M)]
 
     def gap_ms(self):
         """Since the last call; waits until pings are answered again and a little longer."""
