@@ -221,6 +221,8 @@ bool mobike_forbids(const struct ike_input *input);
 void mobike_offer(struct ike *ike, struct ike_sa *sa, const struct ike_input *input, struct builder *b);
 /* A rekeyed IKE SA goes on with a move; mobike_resume() asks anew, for an answer to the old one is lost. */
 void mobike_inherit(struct ike_sa *new, const struct ike_sa *old);
+/* The same when the new one takes over: updates that come late under the old one are its. */
+void mobike_hand_over(struct ike_sa *new, struct ike_sa *old);
 /* What MOBIKE adds to the answer of an INFORMATIONAL request. True: the client moved, the answer waits for
  * the record (PENDING_MOVE) and mobike_resume() comes after it. */
 bool mobike_inform(struct ike *ike, struct ike_sa *sa, const struct ike_input *input, struct builder *b);

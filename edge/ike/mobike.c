@@ -87,6 +87,25 @@ void mobike_inherit(struct ike_sa *new, const struct ike_sa *old)
     new->move = (struct sa_move){.pending = old->move.pending, .to = old->move.to};
 }
 
+void mobike_hand_over(struct ike_sa *new, struct ike_sa *old)
+{
+    mobike_inherit(new, old);
+    old->successor = new->slot;
+}
+
+/* The IKE SA that carries the session: an update may have been under way when its own was replaced. What the
+ * client has said since then, under the new one, is newer. */
+static struct ike_sa *carrier_of(struct ike *ike, struct ike_sa *sa)
+{
+    if (sa->state == SA_ESTABLISHED) {
+        return sa;
+    }
+    struct ike_sa *new = &ike->sa[sa->successor];
+    bool good = sa->state == SA_REKEYED && slab_is_used(&ike->sas, sa->successor) &&
+                new->state == SA_ESTABLISHED &&new->session_id == sa->session_id && !new->move.told;
+    return good ? new : NULL;
+}
+
 /* ---- where a client may be */
 
 /* A client inside of its own tunnel would have ESP go round in circles. */
@@ -211,6 +230,7 @@ static void update(struct ike *ike, struct ike_sa *sa, const struct ike_input *i
     const struct ike_datagram *datagram = input->datagram;
     struct ike_path path = {.local = datagram->local, .remote = datagram->remote, .natt = datagram->natt};
     ike->counters.mobike_updates++;
+    sa->move.told = true;
     if (nat_known) {
         sa->behind_nat = nat_is_between(input);
     }
@@ -246,11 +266,17 @@ bool mobike_inform(struct ike *ike, struct ike_sa *sa, const struct ike_input *i
     if (asks_nat) { /* section 3.8: in any request */
         nat_build(ike, b, sa->spi_i, sa->spi_r, &datagram->local, &datagram->remote);
     }
-    if (!updates || sa->state != SA_ESTABLISHED) { /* of a replaced IKE SA: it has no children to move */
+    struct ike_sa *carrier = carrier_of(ike, sa);
+    if (!updates || carrier == NULL) {
         return false;
     }
-    update(ike, sa, input, asks_nat);
-    return true;
+    update(ike, carrier, input, asks_nat);
+    if (carrier != sa) {
+        carrier->save_due = ike->time.now;
+        mobike_resume(ike, carrier);
+        sa_schedule(ike, carrier);
+    }
+    return carrier == sa;
 }
 
 /* Section 3.8: ESP may show that a NAT has bound anew, before the client knows. It also shows where a client

@@ -54,6 +54,7 @@ struct ike_path {
 #define MOBIKE_COOKIE_BYTES 16
 struct sa_move {
     bool pending; /* `to` is not proven yet */
+    bool told;    /* an update came under this IKE SA */
     bool asked;   /* `id` and `cookie` are of a request of ours */
     bool lost;    /* it did not answer where it said it would be */
     bool astray;  /* that request also went elsewhere: its answer proves no path (RFC 4555 3.7) */
@@ -102,6 +103,7 @@ struct ike_sa {
     struct ike_path reply; /* where the request that is answered came from (RFC 7296 2.11) */
     uint64_t wait_token, save_token;
     uint32_t pending_child; /* child that the wait is about, SLOT_NONE */
+    uint32_t successor;     /* slot of the IKE SA that replaced this one, of SA_REKEYED */
     uint32_t pending_sa;    /* the other IKE SA of a rekey, SLOT_NONE */
     uint32_t half_open;     /* index of struct half_open, SLOT_NONE */
     uint32_t reassembly;    /* index of struct reassembly, SLOT_NONE */

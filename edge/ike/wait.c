@@ -153,7 +153,7 @@ static void finish_ike_rekey(struct ike *ike, struct ike_sa *old)
     new->local = old->local;
     new->remote = old->remote;
     new->natt = old->natt;
-    mobike_inherit(new, old);
+    mobike_hand_over(new, old);
     for (uint32_t i = 0; i < new->num_children; i++) {
         ike->child[new->children[i]].sa = new->slot;
     }

@@ -1,6 +1,7 @@
 /* Clients that move: RFC 4555, and RFC 7296 2.23 for those without it. */
 #include "edge/core/internal.h"
 #include "edge/ike/internal.h"
+#include "tests/lib/initiator_internal.h"
 #include "tests/unit/ike/live.h"
 
 #include <criterion/criterion.h>
@@ -256,6 +257,41 @@ Test(mobike, a_replayed_update_moves_nothing)
     cr_expect_eq(live_drops(world, CAUSE_MESSAGE_ID), 1, "an old one is dropped");
     cr_expect_eq(check_state_hash(world), before);
     cr_expect(esp_is_at(world, &gateway, &far));
+    live_free(world);
+}
+
+/* The update was sent under an IKE SA that has been replaced since. */
+Test(mobike, an_update_of_a_replaced_ike_sa_counts_until_the_next)
+{
+    static struct initiator_sent sent;
+    struct world *world = up(true, NULL);
+    struct initiator *client = world->clients[0];
+    struct endpoint gateway = at(GATEWAY, 4500);
+    static const char *const places[] = {"203.0.113.7", "203.0.113.8", "203.0.113.9"};
+    client->config.deviate.skip_ike_delete = true;
+    uint32_t old = client->current;
+    cr_assert(initiator_rekey_ike(client, world->now));
+    (void)world_settle(world, 5 * NS_PER_S);
+    cr_assert_neq(client->current, old);
+    for (int i = 0; i < 3; i++) {
+        struct endpoint away = at(places[i], 4500);
+        if (i == 1) { /* under the new one */
+            roam(world, &away, &gateway);
+            continue;
+        }
+        uint8_t memory[64];
+        struct builder b;
+        chain_begin(&b, memory, sizeof(memory));
+        build_notify(&b, PROTOCOL_NONE, (struct span){0}, NOTIFY_UPDATE_SA_ADDRESSES, (struct span){0});
+        struct span inner = message_end(&b);
+        struct initiator_sa *sa = &client->sa[old];
+        client_seal(client, sa, INFORMATIONAL, IKE_FLAG_INITIATOR, sa->next_id++, b.first, inner, &sent);
+        initiator_move(client, &away);
+        world_inject(world, &away, true, span_of(sent.bytes, sent.lens[0]), false);
+        (void)world_settle(world, 5 * NS_PER_S);
+        struct endpoint there = at(places[i == 0 ? 0 : 1], 4500);
+        cr_expect(esp_is_at(world, &gateway, &there), "%d", i);
+    }
     live_free(world);
 }
 
