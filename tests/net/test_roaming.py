@@ -44,6 +44,7 @@ class Roamer:
         lab = scene.lab
         self.scene = scene
         self.node = lab.client("cl1")
+        self.no_ipv6()  # else it is up to strongSwan where it goes
         lab.client("cl3", behind_nat=True)  # makes the NAT
         lab.link(lab.nat, "cl1b", self.node, "eth1", ("192.168.90.1/24",), ())
         lab.router.address("cl1", "192.0.2.65/30")
@@ -65,6 +66,9 @@ class Roamer:
         assert self.scene.session_of("cl1@example.net")["session"] == self.session
         assert self.client.sa()["responder-spi"] == self.first, "a new IKE SA"
         assert transfer.process.running(), f"the transfer broke: {transfer.process.log_tail(3)}"
+
+    def no_ipv6(self):
+        self.node.run("ip", "-6", "addr", "flush", "dev", "eth0", "scope", "global")
 
     def eth0_v4(self, old, new, via):
         """Gives eth0 another IPv4 address."""
@@ -122,7 +126,7 @@ def to_ipv6():
 @suite.case("and goes back to IPv4")
 def to_ipv4():
     roamer.eth0_v4(None, "192.0.2.66/30", "192.0.2.65")
-    roamer.node.run("ip", "-6", "addr", "flush", "dev", "eth0", "scope", "global")
+    roamer.no_ipv6()
     roamer.check("from IPv6 to IPv4", "192.0.2.66:4500")
 
 
