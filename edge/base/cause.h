@@ -53,6 +53,8 @@
     X(SESSIONS_FULL, "sessions_full", "session limit reached")                                             \
     X(COOKIE_WANTED, "cookie_wanted", "answered with a cookie challenge")                                  \
     X(COOKIE_WRONG, "cookie_wrong", "cookie does not verify")                                              \
+    X(NAT_FORBIDDEN, "nat_forbidden", "addresses were changed on the way, which the client forbids")       \
+    X(ADDRESS_REFUSED, "address_refused", "client may not move to this address")                           \
     X(STARTING, "starting", "store not read back yet")                                                     \
     X(DRAINING, "draining", "node is draining")                                                            \
     X(RATE, "rate", "answer held back by a rate limit")                                                    \

@@ -125,7 +125,7 @@ static void step_plane(struct core *core, const struct plane_event *event)
         ike_plane_spent(core->ike, core->time, event->child);
         break;
     case PLANE_EVENT_MOVED:
-        ike_plane_moved(core->ike, core->time, event->child, &event->remote);
+        ike_plane_moved(core->ike, core->time, event->child, &event->local, &event->remote);
         break;
     }
 }

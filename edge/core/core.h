@@ -77,6 +77,7 @@ enum audit_type {
     AUDIT_SESSION_RESTORED, /* read back from the store */
     AUDIT_RESTORE_FAILED,
     AUDIT_IKE_REKEYED,
+    AUDIT_SESSION_MOVED, /* the client has another address */
     AUDIT_CHILD_UP, /* an additional or rekeyed child */
     AUDIT_CHILD_DOWN,
     AUDIT_CHILD_FAILED, /* refused; the IKE SA goes on, with what it has */
@@ -166,6 +167,7 @@ struct core_counters {
     uint64_t handshakes[CAUSE_COUNT]; /* refused or failed, by cause */
     uint64_t sessions_ended[CAUSE_COUNT];
     uint64_t cookies_sent, retransmits_answered, retransmits_sent, dpd_sent, ike_rekeys, child_rekeys;
+    uint64_t moves, mobike_updates;
     uint64_t store_failures, sessions_restored;
     uint32_t sessions, half_open, children, unsaved; /* gauges; unsaved: established, but not in the store */
 };

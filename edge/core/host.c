@@ -139,6 +139,8 @@ static enum audit_type audit_of(enum ike_news news)
         return AUDIT_SESSION_RESTORED;
     case NEWS_IKE_REKEYED:
         return AUDIT_IKE_REKEYED;
+    case NEWS_SESSION_MOVED:
+        return AUDIT_SESSION_MOVED;
     case NEWS_CHILD_UP:
         return AUDIT_CHILD_UP;
     case NEWS_CHILD_FAILED:

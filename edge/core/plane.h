@@ -73,5 +73,5 @@ struct plane_event {
     enum plane_event_type type;
     uint32_t child;
     uint64_t sequence_out;
-    struct endpoint remote; /* PLANE_EVENT_MOVED */
+    struct endpoint local, remote; /* PLANE_EVENT_MOVED: where it came to and from */
 };

@@ -33,6 +33,7 @@ static void record_child_from(struct record_child *to, const struct ike_child *f
 
 static void record_from(struct core *core, const struct ike_sa *sa, struct session_record *record)
 {
+    struct ike_path path = sa_path(sa);
     *record = (struct session_record){.session_id = sa->session_id,
                                       .spi_i = sa->spi_i,
                                       .spi_r = sa->spi_r,
@@ -42,9 +43,10 @@ static void record_from(struct core *core, const struct ike_sa *sa, struct sessi
                                       .peer_next_id = sa->peer_next_id,
                                       .our_next_id = sa->our_next_id,
                                       .fragmentation = sa->fragmentation,
-                                      .natt = sa->natt,
-                                      .local = sa->local,
-                                      .remote = sa->remote,
+                                      .natt = path.natt,
+                                      .local = path.local,
+                                      .remote = path.remote,
+                                      .mobike = sa->mobike,
                                       .behind_nat = sa->behind_nat,
                                       .local_id = sa->local_id,
                                       .remote_id = sa->remote_id,
@@ -161,6 +163,7 @@ static void session_from(struct ike_sa *sa, const struct session_record *record)
     sa->local = record->local;
     sa->remote = record->remote;
     sa->behind_nat = record->behind_nat;
+    sa->mobike = record->mobike;
     sa->local_id = record->local_id;
     sa->remote_id = record->remote_id;
     sa->established_unix_s = record->established_unix_s;

@@ -19,6 +19,8 @@ const struct core_counters *core_counters(struct core *core)
     c->dpd_sent = ike->dpd_sent;
     c->ike_rekeys = ike->ike_rekeys;
     c->child_rekeys = ike->child_rekeys;
+    c->moves = ike->moves;
+    c->mobike_updates = ike->mobike_updates;
     c->store_failures = ike->store_failures;
     c->sessions_restored = ike->restored;
     c->sessions = ike->sessions;

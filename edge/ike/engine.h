@@ -21,6 +21,7 @@ enum ike_news {
     NEWS_LOGIN_FAILED,
     NEWS_SESSION_RESTORED,
     NEWS_IKE_REKEYED,
+    NEWS_SESSION_MOVED, /* the client has another address */
     NEWS_CHILD_UP,
     NEWS_CHILD_FAILED, /* refused, the IKE SA goes on */
     NEWS_CHILD_DOWN,
@@ -65,6 +66,7 @@ struct ike_counters {
     uint64_t drops[CAUSE_COUNT];
     uint64_t handshakes_ok, handshakes[CAUSE_COUNT], ended[CAUSE_COUNT];
     uint64_t cookies_sent, retransmits_answered, retransmits_sent, dpd_sent, ike_rekeys, child_rekeys;
+    uint64_t moves, mobike_updates; /* changes of address, and requests for one */
     uint64_t store_failures, restored;
     uint32_t sessions, half_open, children, unsaved;
 };
@@ -116,7 +118,8 @@ void ike_plane_removed(struct ike *ike, struct ike_time time, uint64_t token,
 /* The plane used half of the reserved sequence numbers: reserve more. */
 void ike_plane_sequence(struct ike *ike, struct ike_time time, uint32_t child, uint64_t sequence_out);
 /* An authentic packet came from another address. */
-void ike_plane_moved(struct ike *ike, struct ike_time time, uint32_t child, const struct endpoint *remote);
+void ike_plane_moved(struct ike *ike, struct ike_time time, uint32_t child, const struct endpoint *local,
+                     const struct endpoint *remote);
 /* Numbers used up: the child cannot go on. */
 void ike_plane_spent(struct ike *ike, struct ike_time time, uint32_t child);
 enum ike_store_result { IKE_STORE_OK, IKE_STORE_FAILED, IKE_STORE_FENCED };

@@ -179,6 +179,14 @@ static bool build_our_auth(struct ike *ike, const struct ike_sa *sa, struct auth
     return work->cause == CAUSE_NONE;
 }
 
+/* RFC 4555 3.9: a client that wants no NAT is told of one, and nothing is granted. */
+static bool nat_is_allowed(struct auth_work *work)
+{
+    bool forbidden =
+        message_notify(work->input->message, NOTIFY_MOBIKE_SUPPORTED) != NULL && mobike_forbids(work->input);
+    return !forbidden || auth_failed(work, CAUSE_NAT_FORBIDDEN);
+}
+
 static void sa_name_connection(struct ike_sa *sa, const struct auth_work *work)
 {
     size_t len = strlen(work->connection->name);
@@ -226,7 +234,10 @@ static void auth_refuse(struct ike *ike, struct ike_sa *sa, const struct auth_wo
     sa->remote_id = work->remote_id;
     ike->counters.handshakes[work->cause]++;
     ike->config.host.news(ike->config.host.context, NEWS_LOGIN_FAILED, sa, NULL, work->cause, NULL);
-    sa_respond_notify(ike, sa, IKE_AUTH, NOTIFY_AUTHENTICATION_FAILED, (struct span){0});
+    sa_respond_notify(ike, sa, IKE_AUTH,
+                      work->cause == CAUSE_NAT_FORBIDDEN ? NOTIFY_UNEXPECTED_NAT_DETECTED
+                                                         : NOTIFY_AUTHENTICATION_FAILED,
+                      (struct span){0});
     sa_close(ike, sa, work->cause, true);
 }
 
@@ -235,7 +246,8 @@ void exch_auth(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
     struct auth_work work = {.input = input, .half_open = &ike->half_open[sa->half_open]};
     struct builder b;
     chain_start(ike, &b);
-    if (!auth_identify(ike, &work) || !auth_verify(ike, sa, &work) || !build_our_auth(ike, sa, &work, &b)) {
+    if (!auth_identify(ike, &work) || !auth_verify(ike, sa, &work) || !nat_is_allowed(&work) ||
+        !build_our_auth(ike, sa, &work, &b)) {
         auth_refuse(ike, sa, &work);
         return;
     }
@@ -244,6 +256,7 @@ void exch_auth(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
     sa->initial_contact = message_notify(input->message, NOTIFY_INITIAL_CONTACT) != NULL;
     sa->established_unix_s = ike->time.unix_s;
     build_first_child(ike, sa, &work, &b);
+    mobike_offer(ike, sa, input, &b);
     if (!sa_respond(ike, sa, IKE_AUTH, &b)) {
         work.cause = CAUSE_FRAGMENT_NO_ROOM;
         sa->pending_child = SLOT_NONE;

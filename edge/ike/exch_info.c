@@ -62,6 +62,7 @@ void exch_info(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
     if (work.num_answer_spis > 0 && !work.delete_ike) {
         build_delete(&b, PROTOCOL_ESP, 4, work.answer_spis, work.num_answer_spis);
     }
+    bool moves = !work.delete_ike && mobike_inform(ike, sa, input, &b);
     if (!sa_respond(ike, sa, INFORMATIONAL, &b)) {
         ike_drop(ike, CAUSE_FRAGMENT_NO_ROOM);
         return;
@@ -73,6 +74,8 @@ void exch_info(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
     } else if (work.delete_ike) {
         sa_send_response(ike, sa);
         sa_close(ike, sa, work.cause, true);
+    } else if (moves) {
+        wait_begin(ike, sa, PENDING_MOVE);
     } else if (work.deleted) {
         wait_begin(ike, sa, PENDING_ANSWER); /* else a restart would bring the children back */
     } else {

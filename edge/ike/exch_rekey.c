@@ -52,7 +52,7 @@ static bool rekey_negotiate(struct ike *ike, struct ike_sa *sa, const struct mes
 void sa_inherit(struct ike_sa *new, const struct ike_sa *old)
 {
     new->natt = old->natt;
-    new->behind_nat = old->behind_nat;
+    mobike_inherit(new, old);
     new->fragmentation = old->fragmentation;
     new->restored = old->restored;
     new->unsaved = old->unsaved;

@@ -263,6 +263,34 @@ void sa_save(struct ike *ike, struct ike_sa *sa); /* record_put outside of an ex
 /* Removes from the store all that may be there of the session. */
 void sa_erase(struct ike *ike, struct ike_sa *sa);
 
+/* --- mobike.c: clients that move --- */
+/* The session and its children are at `path` from now on. */
+void sa_go_to(struct ike *ike, struct ike_sa *sa, const struct ike_path *path);
+/* The same, to be saved soon: seen by the way, not asked for (RFC 7296 2.23). */
+void sa_drift(struct ike *ike, struct ike_sa *sa, const struct ike_path *path);
+/* NO_NATS_ALLOWED is there and names other addresses than the datagram has (RFC 4555 3.9). */
+bool mobike_forbids(const struct ike_input *input);
+/* In IKE_AUTH: agrees when the client does, and names our other addresses (RFC 4555 3.3, 3.4). */
+void mobike_offer(struct ike *ike, struct ike_sa *sa, const struct ike_input *input, struct builder *b);
+/* A rekeyed IKE SA goes on with a move; mobike_resume() asks anew, for an answer to the old one is lost. */
+void mobike_inherit(struct ike_sa *new, const struct ike_sa *old);
+/* The same when the new one takes over: updates that come late under the old one are its. */
+void mobike_hand_over(struct ike_sa *new, struct ike_sa *old);
+/* What MOBIKE adds to the answer of an INFORMATIONAL request. True: the client moved, the answer waits for
+ * the record (PENDING_MOVE) and mobike_resume() comes after it. */
+bool mobike_inform(struct ike *ike, struct ike_sa *sa, const struct ike_input *input, struct builder *b);
+/* Goes on with a request of ours at the new path, or begins the return routability check. */
+void mobike_resume(struct ike *ike, struct ike_sa *sa);
+/* No answer from the new path: true when there is an older one to try again. */
+bool mobike_retreat(struct ike *ike, struct ike_sa *sa);
+/* What a response to our request says about the path; then, when the response has been dealt with, what
+ * follows from it. */
+enum mobike_verdict { MOBIKE_NOT_ASKED, MOBIKE_THERE, MOBIKE_SOMEWHERE, MOBIKE_WRONG };
+enum mobike_verdict mobike_judge(const struct ike_sa *sa, const struct ike_input *input);
+void mobike_answered(struct ike *ike, struct ike_sa *sa, enum mobike_verdict verdict);
+/* Authentic ESP came by another path. */
+void mobike_seen(struct ike *ike, struct ike_sa *sa, const struct ike_path *path);
+
 /* --- exchanges: each handles an opened, parsed request --- */
 void exch_init(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header);
 void exch_auth(struct ike *ike, struct ike_sa *sa, const struct ike_input *input);

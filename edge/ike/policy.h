@@ -74,6 +74,8 @@ struct policy_timers {
     ns_t child_rekey;    /* we rekey a child this old, or an eighth earlier; 0: we leave it to the client */
 };
 
+#define POLICY_LISTEN_MAX 16
+
 enum policy_store_failure { POLICY_STORE_ACCEPT, POLICY_STORE_REFUSE };
 
 struct policy {
@@ -85,8 +87,11 @@ struct policy {
     uint32_t num_pools;
     struct policy_suites ike, esp;
     struct policy_timers timers;
-    bool force_encap;          /* make every client use UDP encapsulation: the user plane has no native ESP */
-    uint32_t half_open_max;    /* per worker; above half of it COOKIE is demanded */
+    struct ip_addr listen[POLICY_LISTEN_MAX]; /* our addresses: MOBIKE clients may move to any of them */
+    uint32_t num_listen;
+    bool mobike_unchecked;  /* new addresses are believed without a return routability check (RFC 4555 3.7) */
+    bool force_encap;       /* make every client use UDP encapsulation: the user plane has no native ESP */
+    uint32_t half_open_max; /* per worker; above half of it COOKIE is demanded */
     uint32_t cookie_threshold; /* half-open IKE SAs from which on COOKIE is demanded; 0 = always */
     enum policy_store_failure store_failure;
 };

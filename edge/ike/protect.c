@@ -132,7 +132,7 @@ static void send_to(struct ike *ike, const struct sent_message *sent, const stru
 
 void sa_send_request(struct ike *ike, const struct ike_sa *sa)
 {
-    struct ike_path path = {.local = sa->local, .remote = sa->remote, .natt = sa->natt};
+    struct ike_path path = sa_path(sa);
     send_to(ike, &sa->request.message, &path);
 }
 

@@ -120,20 +120,14 @@ static enum cause open_and_read(struct ike *ike, struct ike_sa *sa, const struct
  * elsewhere at any time (RFC 7296 2.23), and the handshake moves from port 500 to 4500. */
 static void sa_follow(struct ike *ike, struct ike_sa *sa, const struct ike_datagram *datagram)
 {
+    struct ike_path path = {.local = datagram->local, .remote = datagram->remote, .natt = datagram->natt};
     sa->last_in = ike->time.now;
-    /* After a restore old requests cannot be told from new ones at first: then only ESP moves the client. */
-    bool may_move = sa->state == SA_HALF_OPEN || (sa->behind_nat && !sa->restored);
-    bool moved =
-        !endpoint_equal(&sa->remote, &datagram->remote) || !endpoint_equal(&sa->local, &datagram->local);
-    if (!may_move || !moved) {
-        return;
-    }
-    sa->local = datagram->local;
-    sa->remote = datagram->remote;
-    sa->natt = datagram->natt;
-    for (uint32_t i = 0; i < sa->num_children; i++) {
-        struct ike_child *child = &ike->child[sa->children[i]];
-        ike->config.host.child_endpoint(ike->config.host.context, sa, child);
+    /* After a restore old requests cannot be told from new ones at first: then only ESP moves the client. A
+     * client with MOBIKE says when it moves (RFC 4555 3.8). */
+    bool may_move = sa->state == SA_HALF_OPEN || (sa->behind_nat && !sa->restored && !sa->mobike);
+    bool moved = !endpoint_equal(&sa->remote, &path.remote) || !endpoint_equal(&sa->local, &path.local);
+    if (may_move && moved) {
+        sa_drift(ike, sa, &path);
     }
 }
 
@@ -214,7 +208,9 @@ static void receive_response(struct ike *ike, struct ike_sa *sa, const struct ik
         return;
     }
     sa_follow(ike, sa, input->datagram);
+    enum mobike_verdict verdict = mobike_judge(sa, input);
     request_answered(ike, sa, input);
+    mobike_answered(ike, sa, verdict);
 }
 
 /* RFC 7296 2.21.4: says to a client whose SA is gone that it may stop asking. */

@@ -85,7 +85,7 @@ void request_retry(struct ike *ike, struct ike_sa *sa)
     if (request_probe(ike, sa)) {
         return;
     }
-    if (sa->request.tries > timers->retries) {
+    if (sa->request.tries > timers->retries && !mobike_retreat(ike, sa)) {
         request_clear(ike, sa);
         if (sa->state == SA_CLOSING) {
             sa_free(ike, sa);

@@ -2,7 +2,6 @@
 #include "edge/ike/internal.h"
 
 #define SHORT_NUMBERS_SOFT (UINT64_C(3) << 30) /* of the 2^32 without extended sequence numbers */
-#define SAVE_MOVED_NS (30 * NS_PER_S)          /* a NAT that rebinds often must not wear out the store */
 
 struct ike_sa *ike_restore_place(struct ike *ike, uint64_t our_spi)
 {
@@ -144,20 +143,22 @@ void ike_plane_sequence(struct ike *ike, struct ike_time time, uint32_t slot, ui
     sa_schedule(ike, sa);
 }
 
-void ike_plane_moved(struct ike *ike, struct ike_time time, uint32_t slot, const struct endpoint *remote)
+void ike_plane_moved(struct ike *ike, struct ike_time time, uint32_t slot, const struct endpoint *local,
+                     const struct endpoint *remote)
 {
     ike->time = time;
     struct ike_child *child = live_child(ike, slot);
-    if (child == NULL || !ike->sa[child->sa].behind_nat) {
+    if (child == NULL) {
         return;
     }
     struct ike_sa *sa = &ike->sa[child->sa];
-    sa->remote = *remote;
-    sa->save_due = HF_MIN(sa->save_due, time.now + SAVE_MOVED_NS);
-    sa_schedule(ike, sa);
-    for (uint32_t i = 0; i < sa->num_children; i++) {
-        ike->config.host.child_endpoint(ike->config.host.context, sa, &ike->child[sa->children[i]]);
+    struct ike_path path = {.local = *local, .remote = *remote, .natt = sa->natt};
+    if (sa->mobike) {
+        mobike_seen(ike, sa, &path);
+    } else if (sa->behind_nat) {
+        sa_drift(ike, sa, &path);
     }
+    sa_schedule(ike, sa);
 }
 
 void ike_plane_spent(struct ike *ike, struct ike_time time, uint32_t slot)

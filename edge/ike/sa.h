@@ -36,6 +36,7 @@ enum sa_pending {
     PENDING_CHILD, /* CREATE_CHILD_SA: new or rekeyed child */
     PENDING_IKE_REKEY,
     PENDING_ANSWER, /* what was asked is done; the record says so before the answer does */
+    PENDING_MOVE,   /* UPDATE_SA_ADDRESSES: a restart must find the client where it went */
     PENDING_RESTORE,
     PENDING_OWN_IKE,   /* the IKE SA that the client agreed to */
     PENDING_OWN_CHILD, /* the child that the client agreed to, to our request */
@@ -66,6 +67,19 @@ enum request_kind {
 struct nonce_low {
     uint8_t bytes[IKE_NONCE_BYTES];
     uint16_t len;
+};
+
+/* A client that says that it moved (RFC 4555): IKE goes to its new path, ESP when it has answered there. */
+#define MOBIKE_COOKIE_BYTES 16
+struct sa_move {
+    bool pending; /* `to` is not proven yet */
+    bool told;    /* an update came under this IKE SA */
+    bool asked;   /* `id` and `cookie` are of a request of ours */
+    bool lost;    /* it did not answer where it said it would be */
+    bool astray;  /* that request also went elsewhere: its answer proves no path (RFC 4555 3.7) */
+    uint32_t id;
+    uint8_t cookie[MOBIKE_COOKIE_BYTES];
+    struct ike_path to;
 };
 
 struct sa_request { /* our own request that waits for its response; at most one (window 1) */
@@ -104,6 +118,7 @@ struct ike_sa {
     bool idle_asked;    /* the plane was asked when it last heard from the client */
     bool initial_contact;
     bool disowned; /* the client deleted it while our rekey of its forerunner has no answer yet */
+    bool mobike;   /* agreed (RFC 4555) */
     uint64_t spi_i, spi_r;
     struct ike_suite suite;
     struct ike_keys keys;
@@ -112,10 +127,13 @@ struct ike_sa {
     uint32_t our_next_id;
     struct sent_message response; /* to peer_next_id - 1 */
     struct sa_request request;
-    struct endpoint local, remote; /* where the client is: our requests, and its children */
-    struct ike_path reply;         /* where the request that is answered came from (RFC 7296 2.11) */
+    struct endpoint local,
+        remote; /* where the client is, and its children; our requests too unless it moves */
+    struct sa_move move;
+    struct ike_path reply; /* where the request that is answered came from (RFC 7296 2.11) */
     uint64_t wait_token, save_token;
     uint32_t pending_child; /* child that the wait is about, SLOT_NONE */
+    uint32_t successor;     /* slot of the IKE SA that replaced this one, of SA_REKEYED */
     uint32_t pending_sa;    /* the other IKE SA of a rekey, SLOT_NONE */
     uint32_t replaces;      /* in a rekey of ours: slot of the IKE SA that it was asked for on */
     uint32_t half_open;     /* index of struct half_open, SLOT_NONE */
@@ -138,6 +156,13 @@ struct ike_sa {
     uint32_t peer_prev, peer_next; /* sessions of one remote identity and connection */
     uint64_t bytes_in, bytes_out;  /* of children that are gone */
 };
+
+/* Where the client says that it is. */
+static inline struct ike_path sa_path(const struct ike_sa *sa)
+{
+    struct ike_path path = {.local = sa->local, .remote = sa->remote, .natt = sa->natt};
+    return sa->move.pending ? sa->move.to : path;
+}
 
 enum child_state {
     CHILD_FREE,

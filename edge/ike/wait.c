@@ -155,6 +155,7 @@ static struct ike_sa *session_move(struct ike *ike, struct ike_sa *old)
     new->local = old->local;
     new->remote = old->remote;
     new->natt = old->natt;
+    mobike_hand_over(new, old);
     for (uint32_t i = 0; i < new->num_children; i++) {
         ike->child[new->children[i]].sa = new->slot;
     }
@@ -169,6 +170,7 @@ static struct ike_sa *session_move(struct ike *ike, struct ike_sa *old)
     old->expires = ike->time.now + REKEYED_LINGER_NS;
     ike->counters.ike_rekeys++;
     host_of(ike)->news(host_of(ike)->context, NEWS_IKE_REKEYED, new, NULL, CAUSE_NONE, NULL);
+    mobike_resume(ike, new);
     sa_schedule(ike, new);
     return new;
 }
@@ -206,6 +208,10 @@ static void wait_finish(struct ike *ike, struct ike_sa *sa)
         break;
     case PENDING_ANSWER:
         sa_send_response(ike, sa);
+        break;
+    case PENDING_MOVE:
+        sa_send_response(ike, sa);
+        mobike_resume(ike, sa);
         break;
     case PENDING_RESTORE:
         finish_restore(ike, sa);
@@ -380,8 +386,8 @@ void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum 
     }
     bool ok = result == IKE_STORE_OK;
     /* The client has moved to the IKE SA that we asked for: there is no way back. */
-    bool creates =
-        sa->pending != PENDING_RESTORE && sa->pending != PENDING_ANSWER && sa->pending != PENDING_OWN_IKE;
+    bool creates = sa->pending != PENDING_RESTORE && sa->pending != PENDING_ANSWER &&
+                   sa->pending != PENDING_OWN_IKE && sa->pending != PENDING_MOVE;
     if (waits && !ok && creates && ike->policy->store_failure == POLICY_STORE_REFUSE) {
         wait_refused(ike, sa);
         return;

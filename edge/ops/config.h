@@ -49,6 +49,10 @@ const char *config_finding_format(const struct config_errors *errors, const stru
 
 /* ---- the file ---- */
 
+struct config_mobike {
+    bool trust_addresses; /* where a client says it is, without a check */
+};
+
 struct config_listen {
     char **addresses;
     uint32_t num_addresses;
@@ -195,6 +199,7 @@ struct config {
     uint32_t num_connections;
     struct config_proposals proposals;
     struct config_timers timers;
+    struct config_mobike mobike;
     struct config_log log;
     struct config_metrics metrics;
     struct config_control control;

@@ -125,6 +125,11 @@ static const cyaml_schema_field_t timers_fields[] = {
     DURATION_FIELD(ike_rekey),      CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t mobike_fields[] = {
+    CYAML_FIELD_BOOL("trust_addresses", MAY, struct config_mobike, trust_addresses),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_strval_t log_levels[] = {{"debug", CONFIG_LOG_DEBUG},
                                             {"info", CONFIG_LOG_INFO},
                                             {"warning", CONFIG_LOG_WARNING},
@@ -159,6 +164,7 @@ static const cyaml_schema_field_t config_fields[] = {
     LIST_FIELD("connections", MUST, struct config, connections, connection_entry, 1, CONFIG_CONNECTIONS_MAX),
     CYAML_FIELD_MAPPING("proposals", MAY, struct config, proposals, proposals_fields),
     CYAML_FIELD_MAPPING("timers", MAY, struct config, timers, timers_fields),
+    CYAML_FIELD_MAPPING("mobike", MAY, struct config, mobike, mobike_fields),
     CYAML_FIELD_MAPPING("log", MAY, struct config, log, log_fields),
     CYAML_FIELD_MAPPING("metrics", MAY, struct config, metrics, metrics_fields),
     CYAML_FIELD_MAPPING("control", MAY, struct config, control, control_fields),

@@ -18,6 +18,7 @@ static const struct {
     [AUDIT_SESSION_RESTORED] = {"session_restored", LOG_LEVEL_DEBUG}, /* `ready` says how many */
     [AUDIT_RESTORE_FAILED] = {"restore_failed", LOG_LEVEL_WARNING},
     [AUDIT_IKE_REKEYED] = {"ike_rekeyed", LOG_LEVEL_DEBUG},
+    [AUDIT_SESSION_MOVED] = {"session_moved", LOG_LEVEL_INFO},
     [AUDIT_CHILD_UP] = {"child_up", LOG_LEVEL_DEBUG},
     [AUDIT_CHILD_DOWN] = {"child_down", LOG_LEVEL_DEBUG},
     [AUDIT_CHILD_FAILED] = {"child_failed", LOG_LEVEL_WARNING},
@@ -159,6 +160,9 @@ static void message_say(struct words *words, uint32_t worker, const struct audit
         break;
     case AUDIT_IKE_REKEYED:
         say_event(words, audit, "has new IKE keys");
+        break;
+    case AUDIT_SESSION_MOVED:
+        say_event(words, audit, "has moved");
         break;
     case AUDIT_CHILD_UP:
         say_event(words, audit, "has a new Child SA");

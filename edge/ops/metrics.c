@@ -150,6 +150,9 @@ static void ike_put(struct page *p, const struct core_counters *c)
     head(p, "rekeys_total", "counter", "Security associations that were rekeyed.");
     labelled(p, "rekeys_total", "sa", "ike", NULL, NULL, c->ike_rekeys);
     labelled(p, "rekeys_total", "sa", "child", NULL, NULL, c->child_rekeys);
+    counter(p, "moves_total", "Changes of clients' addresses, asked for or seen.", c->moves);
+    counter(p, "mobike_updates_total", "Changes of address that clients asked for (MOBIKE).",
+            c->mobike_updates);
     counter(p, "store_failures_total", "Writes that the session store did not take.", c->store_failures);
 }
 

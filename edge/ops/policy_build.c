@@ -288,6 +288,7 @@ static void connection_build(struct build *b, uint32_t i)
 
 /* ---- algorithms, timers ---- */
 
+_Static_assert((int)CONFIG_LISTEN_MAX == POLICY_LISTEN_MAX, "every address of the file fits");
 _Static_assert((int)CONFIG_TRANSFORMS_MAX == POLICY_SUITES_MAX, "every list of the file fits");
 
 static void suites_build(const struct config_proposal *from, struct policy_suites *to)
@@ -325,6 +326,9 @@ static void limits_build(const struct build *b, struct policy *to)
                                         .child_lifetime = timers->child_lifetime_ns,
                                         .ike_rekey = timers->ike_rekey_ns,
                                         .child_rekey = timers->child_rekey_ns};
+    to->num_listen = config->listen.num_addresses;
+    memcpy(to->listen, config->listen.addrs, to->num_listen * sizeof(to->listen[0]));
+    to->mobike_unchecked = config->mobike.trust_addresses;
     to->force_encap = b->setup->force_encap;
     to->half_open_max = share_of(config->limits.half_open, b->setup->workers);
     to->cookie_threshold = share_of(config->limits.cookie_threshold, b->setup->workers);

@@ -26,6 +26,8 @@ void counters_sum(const struct core_counters *workers, uint32_t num_workers, str
         ret_sum->dpd_sent += w->dpd_sent;
         ret_sum->ike_rekeys += w->ike_rekeys;
         ret_sum->child_rekeys += w->child_rekeys;
+        ret_sum->moves += w->moves;
+        ret_sum->mobike_updates += w->mobike_updates;
         ret_sum->store_failures += w->store_failures;
         ret_sum->sessions_restored += w->sessions_restored;
         ret_sum->sessions += w->sessions;

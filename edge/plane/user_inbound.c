@@ -7,23 +7,26 @@ enum { KEEPALIVE_BYTE = 0xff, MARKER_BYTES = 4 };
 /* An authentic packet with the highest number so far is the peer's latest word on where it is: an older one
  * may have been held back by somebody who replays it from elsewhere. */
 static void move_watch(struct plane_user *plane, ns_t now, struct user_child *child,
-                       const struct endpoint *remote, const struct esp_opened *opened)
+                       const struct endpoint *local, const struct endpoint *remote,
+                       const struct esp_opened *opened)
 {
     const struct plane_host *host = &plane->config.host;
 
-    if (!opened->is_newest || endpoint_equal(remote, &child->remote) || now < child->moved_again) {
+    bool moved = !endpoint_equal(remote, &child->remote) || !endpoint_equal(local, &child->local);
+    if (!opened->is_newest || !moved || now < child->moved_again) {
         return;
     }
     child->moved_again = now + NS_PER_S;
     struct plane_event event = {.type = PLANE_EVENT_MOVED,
                                 .child = child->child,
                                 .sequence_out = child->out.sequence,
+                                .local = *local,
                                 .remote = *remote};
     host->event(host->context, &event);
 }
 
-static enum cause esp_take(struct plane_user *plane, ns_t now, const struct endpoint *remote, uint8_t *bytes,
-                           size_t len)
+static enum cause esp_take(struct plane_user *plane, ns_t now, const struct endpoint *local,
+                           const struct endpoint *remote, uint8_t *bytes, size_t len)
 {
     struct user_child *child = table_by_spi(plane, be32_load(bytes));
     struct esp_opened opened;
@@ -34,7 +37,7 @@ static enum cause esp_take(struct plane_user *plane, ns_t now, const struct endp
     enum cause cause = esp_open(&child->in, bytes, len, &opened);
     if (opened.authentic) {
         child->last_in = now;
-        move_watch(plane, now, child, remote, &opened);
+        move_watch(plane, now, child, local, remote, &opened);
     }
     if (cause != CAUSE_NONE) {
         return cause;
@@ -70,7 +73,7 @@ static enum cause datagram_take(struct plane_user *plane, ns_t now, const struct
         host->ike(host->context, local, remote, bytes + MARKER_BYTES, len - MARKER_BYTES);
         return CAUSE_NONE;
     }
-    return esp_take(plane, now, remote, bytes, len);
+    return esp_take(plane, now, local, remote, bytes, len);
 }
 
 void plane_user_inbound(struct plane_user *plane, ns_t now, const struct endpoint *local,

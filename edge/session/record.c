@@ -11,7 +11,8 @@ enum {
     ADDR_BYTES = 16, /* as in ip_addr, v4-mapped */
 };
 
-/* A tag is never used again for something else. All but children and the response must be there once. */
+/* A tag is never used again for something else. All but those behind the last required one must be there
+ * once. */
 enum field {
     FIELD_SESSION = 1,
     FIELD_SPIS,
@@ -29,6 +30,7 @@ enum field {
     FIELD_LAST_REQUIRED = FIELD_TIMES,
     FIELD_CHILD,
     FIELD_RESPONSE,
+    FIELD_MOBIKE,
 };
 
 enum flag {
@@ -138,6 +140,9 @@ size_t record_encode(const struct session_record *record, uint8_t *ret_bytes, si
     }
     if (record->response.len > 0) {
         field_write(&w, FIELD_RESPONSE, record->response);
+    }
+    if (record->mobike) {
+        field_write(&w, FIELD_MOBIKE, (struct span){0});
     }
     if (w.overflow) {
         secret_wipe(ret_bytes, w.len);
@@ -283,6 +288,7 @@ static bool record_read(struct reader *r, struct session_record *ret_record)
     if ((fields.seen & UINT32_C(1) << FIELD_RESPONSE) != 0) {
         ret_record->response = body[FIELD_RESPONSE];
     }
+    ret_record->mobike = (fields.seen & UINT32_C(1) << FIELD_MOBIKE) != 0;
     return read;
 }
 

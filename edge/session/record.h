@@ -36,6 +36,7 @@ struct session_record {
     bool natt;          /* messages travel behind the non-ESP marker */
     struct endpoint local, remote;
     bool behind_nat;
+    bool mobike; /* RFC 4555 agreed */
     struct identity local_id, remote_id;
     char connection[NAME_BYTES_MAX];
     char pool[NAME_BYTES_MAX];

@@ -103,6 +103,8 @@ static bool notify_is_valid(const struct notify *notify)
         return len >= 1 && len <= IKE_COOKIE_BYTES_MAX;
     case NOTIFY_COOKIE2: /* RFC 4555 4.2.5 */
         return len >= 8 && len <= 64;
+    case NOTIFY_NO_NATS_ALLOWED: /* RFC 4555 4.2.6: two addresses, two ports */
+        return len == 12 || len == 36;
     case NOTIFY_INVALID_KE_PAYLOAD:
         return len == 2;
     case NOTIFY_SIGNATURE_HASH_ALGORITHMS:

@@ -218,9 +218,13 @@ static uint64_t sa_hash(uint64_t hash, const struct ike_sa *sa)
                               sa->local.port,
                               sa->remote.port,
                               sa->natt,
+                              sa->behind_nat,
+                              sa->move.pending,
+                              sa->move.to.remote.port,
                               sa->reassembly};
     hash = check_hash(hash, facts, sizeof(facts));
     hash = check_hash(hash, sa->remote.addr.bytes, sizeof(sa->remote.addr.bytes));
+    hash = check_hash(hash, sa->move.to.remote.addr.bytes, sizeof(sa->move.to.remote.addr.bytes));
     return check_hash(hash, &sa->keys, sizeof(sa->keys));
 }
 

@@ -136,6 +136,7 @@ void initiator_connect(struct initiator *client, ns_t now)
     client->cookie_len = 0;
     client->notify = client->child_notify = 0;
     client->num_addresses = 0;
+    client->mobike = client->update_due = false;
     struct initiator_sa *sa = client_current(client);
     sa->used = true;
     rand_fill(&config->rand, &sa->spi_i, sizeof(sa->spi_i));
@@ -206,6 +207,9 @@ static void answered(struct initiator *client, struct initiator_sa *sa)
     case TASK_DELETE_CHILD:
         client_child_deleted(client);
         break;
+    case TASK_UPDATE:
+        client_update_answered(client);
+        break;
     case TASK_CREATE_CHILD:
     case TASK_REKEY_CHILD:
         client_child_answered(client, sa, task);
@@ -224,6 +228,7 @@ static void answered(struct initiator *client, struct initiator_sa *sa)
         client->after_delete = 0;
         client_delete_child(client, spi);
     }
+    client_update_if_due(client);
 }
 
 static void receive_request(struct initiator *client, struct initiator_sa *sa,

@@ -17,6 +17,7 @@ enum {
     INITIATOR_CHILDREN_MAX = 12,
     INITIATOR_DATAGRAMS_MAX = 24, /* of one message */
     INITIATOR_SENT_BYTES = 24576,
+    INITIATOR_GATEWAYS_MAX = 8,
 };
 
 /* What a client does that it should not; all off by default. */
@@ -28,6 +29,9 @@ struct deviations {
     bool critical_unknown;   /* an unknown payload with the critical bit in IKE_AUTH */
     bool skip_child_delete;  /* a rekeyed child is not deleted */
     bool skip_ike_delete;    /* a rekeyed IKE SA is not deleted */
+    bool no_nats_lie;        /* NO_NATS_ALLOWED names another port than the datagram has */
+    bool cookie2_flip;       /* one bit of a copied COOKIE2 is wrong */
+    bool cookie2_missing;    /* COOKIE2 is not copied */
     uint32_t id_jump;        /* added to the message id of the next request once */
     uint8_t ke_fill;         /* with ke_bytes: the public value is so many bytes of this */
     uint16_t ke_bytes;       /* 0: the true value */
@@ -55,6 +59,8 @@ struct initiator_config {
     struct ip_addr wanted_v4; /* zero: any */
     bool fragmentation;
     bool initial_contact;
+    bool mobike;
+    bool no_nats;               /* demands that no NAT is on the way (RFC 4555 3.9) */
     bool behind_nat;            /* lies about its source as a NAT would make it */
     struct ts_range ts_i, ts_r; /* zero: everything IPv4 and everything IPv6 */
     ns_t retransmit;            /* first wait, doubled up to four times it */
@@ -103,6 +109,7 @@ enum initiator_task {
     TASK_CREATE_CHILD,
     TASK_REKEY_CHILD,
     TASK_REKEY_IKE,
+    TASK_UPDATE, /* UPDATE_SA_ADDRESSES */
     TASK_RAW, /* initiator_send_raw() */
 };
 
@@ -167,6 +174,13 @@ struct initiator {
     char domains[IKE_SPLIT_DNS_MAX][64];
     uint32_t num_domains;
     struct initiator_counters counters;
+    bool mobike;                                     /* agreed */
+    struct ip_addr gateways[INITIATOR_GATEWAYS_MAX]; /* further addresses of the gateway */
+    uint32_t num_gateways;
+    bool update_due;
+    uint16_t update_notify; /* error in the answer to the last update */
+    uint8_t cookie2[8];     /* of that update */
+    uint32_t updates, cookies_copied;
 
     /* The handshake, or the rekey, in hand. */
     struct ke_private ke_private;
@@ -224,6 +238,10 @@ HF_MUST bool initiator_send_raw(struct initiator *client, ns_t now, uint8_t exch
 void initiator_vanish(struct initiator *client);
 /* Shows up from another address, as after a NAT rebinding. */
 void initiator_move(struct initiator *client, const struct endpoint *local);
+/* Moves to another address of its own or of the gateway's and says so, as soon as the window allows (RFC 4555
+ * 3.5). */
+void initiator_roam(struct initiator *client, ns_t now, const struct endpoint *local,
+                    const struct endpoint *remote);
 
 /* Nothing of ours is in flight. */
 bool initiator_is_idle(const struct initiator *client);

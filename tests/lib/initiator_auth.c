@@ -98,6 +98,7 @@ void client_auth_send(struct initiator *client)
     build_cp(client, &b);
     client_build_esp_sa(client, &b, false);
     client_build_ts(client, &b);
+    client_build_mobike(client, &b);
     if (config->deviate.critical_unknown) {
         payload_begin(&b, 200);
         writer_patch_u8(&b.w, b.payload_at + 1, 0x80);
@@ -186,6 +187,7 @@ void client_auth_answered(struct initiator *client)
     for (uint32_t i = 0; i < message->cp.count; i++) {
         read_attribute(client, &message->cp.v[i]);
     }
+    client_read_mobike(client);
     client->child_notify = error;
     if (message->sa.len > 0 &&
         !client_child_accept(client, span_of(client->nonce_r, client->nonce_r_len), NULL)) {

@@ -100,6 +100,7 @@ void client_answer(struct initiator *client, struct initiator_sa *sa, const stru
                 children_deleted(client, view, &b);
             }
         }
+        client_copy_cookie2(client, &b);
     } else {
         client_serve_create(client, sa, &b);
     }

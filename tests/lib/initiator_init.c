@@ -11,7 +11,7 @@ static void nat_hash(const struct initiator_sa *sa, const struct endpoint *ep, u
     hash_sha1(parts, HF_COUNT(parts), ret_hash);
 }
 
-static void build_nat(struct initiator *client, struct builder *b)
+void client_build_nat(struct initiator *client, struct builder *b)
 {
     const struct initiator_sa *sa = client_current(client);
     uint8_t source[20] = {0}, destination[20];
@@ -48,7 +48,7 @@ void client_init_send(struct initiator *client)
     client_build_ike_sa(client, &b, none);
     client_build_ke(client, &b);
     build_nonce(&b, span_of(client->nonce, client->nonce_len));
-    build_nat(client, &b);
+    client_build_nat(client, &b);
     if (client->config.fragmentation) {
         build_notify(&b, PROTOCOL_NONE, none, NOTIFY_FRAGMENTATION_SUPPORTED, none);
     }

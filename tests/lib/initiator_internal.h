@@ -34,6 +34,15 @@ void client_build_ke(struct initiator *client, struct builder *b);
 void client_init_send(struct initiator *client);
 void client_init_receive(struct initiator *client, const struct ike_header *header, struct span bytes);
 
+void client_build_nat(struct initiator *client, struct builder *b);
+
+/* initiator_mobike.c */
+void client_build_mobike(struct initiator *client, struct builder *b); /* for IKE_AUTH */
+void client_read_mobike(struct initiator *client);
+void client_update_if_due(struct initiator *client);
+void client_update_answered(struct initiator *client);
+void client_copy_cookie2(struct initiator *client, struct builder *b);
+
 /* initiator_auth.c */
 void client_auth_send(struct initiator *client);
 void client_auth_answered(struct initiator *client);

@@ -58,6 +58,7 @@ static enum cause install(struct plane_model *plane, const struct plane_child *w
                                                      .spi_in = wanted->spi_in,
                                                      .spi_out = wanted->spi_out,
                                                      .outbound = wanted->outbound,
+                                                     .local = wanted->local,
                                                      .remote = wanted->remote,
                                                      .sequence_out = wanted->sequence_out,
                                                      .sequence_limit = wanted->sequence_limit};
@@ -78,6 +79,7 @@ enum cause plane_model_apply(struct plane_model *plane, const struct plane_op *o
         child->outbound = true;
         break;
     case PLANE_UPDATE_ENDPOINT:
+        child->local = op->local;
         child->remote = op->remote;
         break;
     case PLANE_SEQUENCE_LIMIT:

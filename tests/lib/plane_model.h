@@ -19,7 +19,7 @@ struct plane_model_child {
     bool used;
     uint32_t child, session, spi_in, spi_out;
     bool outbound;
-    struct endpoint remote;
+    struct endpoint local, remote;
     uint64_t sequence_out, sequence_limit;
 };
 

@@ -15,6 +15,14 @@ struct identity test_identity(const char *text)
     return id;
 }
 
+static struct ip_addr addr_of(const char *text)
+{
+    struct ip_addr addr;
+    bool parsed = ip_parse(text, &addr);
+    hf_assert(parsed);
+    return addr;
+}
+
 static struct ip_prefix prefix_of(const char *text)
 {
     struct ip_prefix prefix;
@@ -101,6 +109,8 @@ void test_policy_init(struct test_policy *test, bool certificates)
                    .response_keep = 60 * NS_PER_S,
                    .ike_lifetime = 3600 * NS_PER_S,
                    .child_lifetime = 3600 * NS_PER_S},
+        .listen = {addr_of("192.0.2.1"), addr_of("2001:db8:1::1"), addr_of("192.0.2.2")},
+        .num_listen = 3,
         .force_encap = true,
         .half_open_max = WORLD_HALF_OPEN,
         .cookie_threshold = UINT32_MAX,

@@ -148,6 +148,7 @@ struct initiator_config world_client_config(struct world *world, const char *nam
         .want_dns = true,
         .fragmentation = true,
         .initial_contact = true,
+        .mobike = options->mobike,
         .retransmit = 500 * NS_PER_MS,
         .tries = 20,
         .context = world,

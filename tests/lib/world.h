@@ -65,6 +65,7 @@ enum planted {
 struct world_options {
     uint64_t seed;
     bool certificates; /* client 0 logs in by certificate */
+    bool mobike;       /* clients know MOBIKE */
     bool no_nat;       /* no UDP encapsulation is forced */
     bool store_early;  /* an operation is done when it is asked for, and answered later */
     enum policy_store_failure store_failure;

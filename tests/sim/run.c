@@ -8,6 +8,7 @@ struct run run_of(const struct story *story, uint64_t seed)
                         .options = {.seed = seed,
                                     .certificates = story->certificates,
                                     .wrong_ke = story->wrong_ke,
+                                    .mobike = story->mobike,
                                     .cookie_threshold = story->cookie_threshold,
                                     .child_rekey = story->child_rekey,
                                     .ike_rekey = story->ike_rekey},

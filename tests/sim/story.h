@@ -8,7 +8,7 @@
 struct story {
     const char *name;
     const char *what;
-    bool certificates, wrong_ke;
+    bool certificates, wrong_ke, mobike;
     uint32_t cookie_threshold; /* as in world_options */
     ns_t child_rekey, ike_rekey;
     /* Before faults count; NULL: nothing. False when it went wrong. */
@@ -18,6 +18,18 @@ struct story {
     /* What must hold when it is over and all faults were the network's; NULL: the client is up. */
     bool (*reached)(const struct world *world);
 };
+
+/* story_roam.c */
+bool begin_roam(struct world *world);
+void act_roam(struct world *world);
+void act_roam_family(struct world *world);
+void act_roam_rekey_child(struct world *world);
+void act_roam_rekey_ike(struct world *world);
+void act_roam_twice(struct world *world);
+/* The client is up with one child, whose traffic goes to where it is. */
+bool story_is_there(const struct world *world);
+/* Traffic of the client: the plane says so where it comes from elsewhere than expected. */
+void story_esp(struct world *world, const struct initiator *client);
 
 /* Ends with an entry without name. */
 extern const struct story stories[];

@@ -48,6 +48,7 @@ static struct world *swarm_world(struct sim_rand *rand, uint64_t seed, bool verb
     static const char *const names[] = {"alice@example.net", "carol@example.net", "dave@example.net"};
     struct world_options options = {.seed = seed,
                                     .certificates = sim_rand_chance(rand, 100),
+                                    .mobike = sim_rand_chance(rand, 700),
                                     .wrong_ke = sim_rand_chance(rand, 100),
                                     .no_nat = sim_rand_chance(rand, 300),
                                     .store_early = sim_rand_chance(rand, 500),
@@ -68,6 +69,20 @@ static struct world *swarm_world(struct sim_rand *rand, uint64_t seed, bool verb
     return world;
 }
 
+/* To one of a few places that are its own; at home it is where the world put it. */
+static void client_roam(struct world *world, struct initiator *client, struct sim_rand *rand)
+{
+    struct endpoint local = client->config.local, remote = client->config.remote;
+    uint32_t place = sim_rand_below(rand, 4);
+    local.addr.bytes[13] = (uint8_t)(local.addr.bytes[13] + place);
+    local.port = remote.port = client->natt ? 4500 : 500;
+    if (client->mobike) {
+        initiator_roam(client, world->now, &local, &remote);
+    } else {
+        initiator_move(client, &local);
+    }
+}
+
 static void client_deed(struct world *world, struct sim_rand *rand)
 {
     struct initiator *client = world->clients[sim_rand_below(rand, world->num_clients)];
@@ -78,7 +93,7 @@ static void client_deed(struct world *world, struct sim_rand *rand)
         }
         return;
     }
-    switch (sim_rand_below(rand, 8)) {
+    switch (sim_rand_below(rand, 10)) {
     case 0:
         (void)!initiator_delete(client, world->now);
         break;
@@ -98,6 +113,12 @@ static void client_deed(struct world *world, struct sim_rand *rand)
     case 6:
         (void)!initiator_rekey_ike(client, world->now);
         break;
+    case 7:
+        client_roam(world, client, rand);
+        break;
+    case 8:
+        story_esp(world, client);
+        break;
     default:
         (void)!initiator_dpd(client, world->now);
         break;
@@ -112,6 +133,7 @@ static void plane_deed(struct world *world, struct sim_rand *rand)
                           .plane = {.type = PLANE_EVENT_SEQUENCE,
                                     .child = child->child,
                                     .sequence_out = child->sequence_limit - (UINT64_C(1) << 19),
+                                    .local = child->local,
                                     .remote = child->remote}};
     if (!child->used) {
         return;

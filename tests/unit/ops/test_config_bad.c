@@ -32,7 +32,7 @@ static const struct bad keys_and_types_rows[] = {
     {"user: holdfast", "frobnicate: 1",
      "63:1: unknown key 'frobnicate'; known here: listen, workers, shard_bits, plane, store, fleet_key, "
      "limits, "
-     "identities, pools, connections, proposals, timers, log, metrics, control, user"},
+     "identities, pools, connections, proposals, timers, mobike, log, metrics, control, user"},
     {"    pool: people", "    Pool: people",
      "38:5: connections[0]: unknown key 'Pool'; did you mean 'pool'?"},
     {"    secrets:\n      - id: alice", "    secrets:\n      - di: alice",

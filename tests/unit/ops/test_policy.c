@@ -95,6 +95,8 @@ Test(policy, of_everything)
     cr_assert_eq(policy->esp.num_ke, 1);
     cr_assert_eq(policy->half_open_max, 13, "50 among 4 workers, rounded up");
     cr_assert_eq(policy->cookie_threshold, 3);
+    cr_assert_eq(policy->num_listen, 2);
+    cr_assert(policy->mobike_unchecked);
     cr_assert_eq(policy->store_failure, POLICY_STORE_REFUSE);
     cr_assert_eq(policy->timers.child_lifetime, 7200 * NS_PER_S);
     cr_assert_eq(policy->timers.ike_rekey, 0);

@@ -309,6 +309,7 @@ Test(plane, moved_client)
     cr_expect_eq(side->events[0].type, PLANE_EVENT_MOVED);
     cr_expect_eq(side->events[0].child, 1);
     cr_expect(endpoint_equal(&side->events[0].remote, &elsewhere));
+    cr_expect(endpoint_equal(&side->events[0].local, &side->address));
     cr_expect_eq(spi_to_client(world, &(struct packet_spec){.fragment = 0x4000, .flags = TCP_ACK}),
                  spi_of(&world->client, 3, 2));
     world_close(world);

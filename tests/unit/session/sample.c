@@ -77,6 +77,7 @@ void sample_suite(uint16_t encr, uint16_t bits, uint16_t integ, uint16_t prf,
         .our_next_id = UINT32_MAX,
         .natt = true,
         .behind_nat = true,
+        .mobike = true,
         .local = {.addr = addr("192.0.2.1"), .port = 4500},
         .remote = {.addr = addr("198.51.100.9"), .port = 40123},
         .local_id = {.type = ID_FQDN, .len = 15, .data = "vpn.example.net"},
@@ -168,7 +169,7 @@ bool records_equal(const struct session_record *a, const struct session_record *
         a->we_are_initiator == b->we_are_initiator && memcmp(&a->suite, &b->suite, sizeof(a->suite)) == 0 &&
         memcmp(&a->keys, &b->keys, sizeof(a->keys)) == 0 && a->peer_next_id == b->peer_next_id &&
         a->our_next_id == b->our_next_id && a->fragmentation == b->fragmentation && a->natt == b->natt &&
-        a->behind_nat == b->behind_nat && endpoint_equal(&a->local, &b->local) &&
+        a->behind_nat == b->behind_nat && a->mobike == b->mobike && endpoint_equal(&a->local, &b->local) &&
         endpoint_equal(&a->remote, &b->remote) && identities_equal(&a->local_id, &b->local_id) &&
         identities_equal(&a->remote_id, &b->remote_id) && strcmp(a->connection, b->connection) == 0 &&
         strcmp(a->pool, b->pool) == 0 && a->num_addresses == b->num_addresses &&
