@@ -5,13 +5,12 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 
 from machine import CLIENT_CORE, GATEWAY_CORE, Pinned, cpu_s, describe, memory_kb, table
 
 from lab.holdfast import Holdfast, build_dir, write
 from lab.pki import Authority
-from lab.process import CommandFailed, Process, wait_until
+from lab.process import CommandFailed, Process
 from lab.strongswan import GATEWAY_ID, Charon
 from lab.topology import ANYCAST4, INNER_NET4, Lab
 
@@ -23,7 +22,7 @@ IKE, ESP = "aes128gcm16-prfsha256-x25519", "aes128gcm16"
 
 
 class Stage:
-    """Gateway and client namespaces, certificates; gateways come and go on it."""
+    """Gateway and client namespaces, certificates; for one gateway."""
 
     def __init__(self):
         self.lab = Lab()
@@ -36,11 +35,11 @@ class Stage:
         self.me = self.authority.issue(WHO["ecdsa"])
         self.psk = write(self.lab.path("psk"), SECRET + "\n", 0o600)
 
-    def clean(self):
-        """The next gateway finds nothing of the one before: the kernel closes the sockets of an io_uring some time
-        after its process has ended."""
-        wait_until("port 500 is free", lambda: not self.node.out("ss", "-Hlun", "sport", "=", ":500"))
-        self.lab.dir = tempfile.mkdtemp(prefix="bench-")
+    def end(self):
+        """Takes the namespaces down: the kernel closes the sockets of an io_uring some time after its process has
+        ended, and the next gateway must find its ports free."""
+        Process.end_all()
+        self.lab.end()
 
     def auth_arguments(self, auth):
         if auth == "psk":
@@ -78,7 +77,7 @@ class Strongswan(Charon):
     """charon with its tables tuned as its documentation says, no log, no limits on half-open handshakes."""
 
     def __init__(self, stage, sessions):
-        rows = 1 << max(10, min(14, sessions.bit_length()))
+        rows = 1 << max(10, min(12, sessions.bit_length()))
         super().__init__(stage.node, "gw", {
             "ikesa_table_size": str(rows), "ikesa_table_segments": "16", "dos_protection": "no",
             "keep_alive": "0", "install_routes": "no", "filelog": {"stderr": {"default": "-1"}}})
@@ -107,23 +106,22 @@ def strongswan(stage, sessions, _):
 GATEWAYS = {"holdfast": holdfast, "strongswan": strongswan}
 
 
-def idle_kb(stage, start, store):
+def idle_kb(start, store):
     """Resident memory of a gateway made for next to no sessions, without any."""
-    stage.clean()
-    process = start(stage, 100, store)
-    anonymous, _ = memory_kb(process.pid)
-    process.kill()
+    stage = Stage()
+    anonymous, _ = memory_kb(start(stage, 100, store).pid)
+    stage.end()
     return anonymous
 
 
-def measure(stage, name, auth, sessions, options, idle):
-    stage.clean()
+def measure(name, auth, sessions, options, idle):
+    stage = Stage()
     process = GATEWAYS[name](stage, sessions, options.store)
     before = cpu_s(process.pid)
     said = stage.load(auth, sessions, options.window)
     spent = cpu_s(process.pid) - before
     anonymous, mapped = memory_kb(process.pid)
-    process.kill()
+    stage.end()
     up = max(said["came_up"], 1)
     return {"gateway": name, "auth": auth, "sessions": sessions, "came_up": said["came_up"],
             "per_s": said["per_s"], "per_cpu_s": up / spent, "cpu_us": spent / up * 1e6,
@@ -167,17 +165,15 @@ def report(results, floors, options):
 
 
 def run(options):
-    stage = Stage()
     floors = floor()
     results = []
-    idle = {name: idle_kb(stage, GATEWAYS[name], options.store) for name in options.gateway}
+    idle = {name: idle_kb(GATEWAYS[name], options.store) for name in options.gateway}
     for sessions in options.sessions:
         for auth in options.auth:
             for name in options.gateway:
-                results.append(measure(stage, name, auth, sessions, options, idle[name]))
+                results.append(measure(name, auth, sessions, options, idle[name]))
                 print(f"bench: {name} {auth}: {results[-1]['came_up']} of {sessions} sessions, "
                       f"{results[-1]['cpu_us']:.0f} us each", file=sys.stderr, flush=True)
-    Process.end_all()
     if options.json:
         print(json.dumps({"machine": describe().splitlines(), "floor_us": floors, "results": results}, indent=1))
     else:
