@@ -33,8 +33,8 @@ class Stage:
         self.server = Pinned(self.lab.inner, CLIENT_CORE).start("iperf3-server", "iperf3", "-s")
 
     def strongswan_client(self):
-        client = Client(self.client, "bob@example.net", psk=SECRETS["bob@example.net"], addresses=["0.0.0.0"],
-                        networks=[INNER_NET4], child={"esp_proposals": ESP})
+        client = Client(self.client, "bob@example.net", psk=SECRETS["bob@example.net"],
+                        addresses=["0.0.0.0"], networks=[INNER_NET4], child={"esp_proposals": ESP})
         client.start()
         client.connect()
 
@@ -61,8 +61,8 @@ def wireguard_set(interface, own, peer, *lines):
     path = f"/var/run/wireguard/{interface}.sock"
     wait_until(f"{path} is there", lambda: os.path.exists(path))
     public = peer.public_key().public_bytes_raw().hex()
-    text = "\n".join(["set=1", f"private_key={own.private_bytes_raw().hex()}", lines[0], f"public_key={public}",
-                      *lines[1:]]) + "\n\n"
+    text = "\n".join(["set=1", f"private_key={own.private_bytes_raw().hex()}", lines[0],
+                      f"public_key={public}", *lines[1:]]) + "\n\n"
     with socket.socket(socket.AF_UNIX) as control:
         control.connect(path)
         control.sendall(text.encode())
@@ -89,8 +89,8 @@ def transfer(stage, process, direction, seconds):
     """One TCP stream; what it carried, and the gateway's CPU time for it."""
     before = cpu_s(process.pid)
     flags = ["-R"] if direction == "down" else []
-    text = stage.client.out("taskset", "-c", CLIENT_CORE, "iperf3", "-J", "-c", INNER4, "-t", str(seconds), *flags,
-                            timeout_s=seconds + 30)
+    text = stage.client.out("taskset", "-c", CLIENT_CORE, "iperf3", "-J", "-c", INNER4, "-t", str(seconds),
+                            *flags, timeout_s=seconds + 30)
     spent = cpu_s(process.pid) - before
     end = json.loads(text)["end"]["sum_received"]
     return {"direction": direction, "mbit_s": end["bits_per_second"] / 1e6, "cpu_share": spent / end["seconds"],
@@ -114,8 +114,9 @@ def measure(name, start, options, program):
 
 def report(results, engine, options):
     print(describe())
-    print(f"tunnels    ESP {ESP}, wireguard-go: its ChaCha20-Poly1305; one TCP stream of iperf3, {options.seconds} s")
-    print("clients    of holdfast and strongSwan: charon with kernel-libipsec; of wireguard-go: itself; both limit the rate")
+    print(f"tunnels    ESP {ESP}; wireguard-go: ChaCha20-Poly1305; one TCP stream of iperf3, {options.seconds} s")
+    print("clients    of holdfast and strongSwan: charon with kernel-libipsec; of wireguard-go: itself; these limit "
+          "the rate")
     print(f"cores      gateway on core {GATEWAY_CORE}, client, router, iperf3 on core {CLIENT_CORE}")
     rows = [[r["gateway"], r["direction"], f"{r['mbit_s']:.0f}", f"{100 * r['cpu_share']:.0f} %",
              f"{r['gbit_per_cpu_s']:.2f}", f"{r['us_per_packet']:.2f}"] for r in results]

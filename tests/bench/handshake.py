@@ -1,5 +1,5 @@
-"""tools/bench handshake: sessions a second and memory for each, ours beside strongSwan's, over the floor of the
-cryptography."""
+"""tools/bench handshake: sessions a second and memory for each, ours beside strongSwan's, over the floor of
+the cryptography."""
 import json
 import os
 import re
@@ -36,8 +36,8 @@ class Stage:
         self.psk = write(self.lab.path("psk"), SECRET + "\n", 0o600)
 
     def end(self):
-        """Takes the namespaces down: the kernel closes the sockets of an io_uring some time after its process has
-        ended, and the next gateway must find its ports free."""
+        """Takes the namespaces down: the kernel closes the sockets of an io_uring some time after its process
+        has ended, and the next gateway must find its ports free."""
         Process.end_all()
         self.lab.end()
 
@@ -49,9 +49,10 @@ class Stage:
     def load(self, auth, sessions, window):
         """What ikeload says of opening so many sessions."""
         patience_s = 20 + sessions // 50  # then Ctrl-C; a gateway that hangs must not stop the rest
-        command = ["timeout", "-s", "INT", "-k", "40", str(patience_s), "taskset", "-c", CLIENT_CORE, os.path.join(build_dir(), "ikeload"), "--json", "--quiet",
-                   "-n", str(sessions), "-w", str(window), "-i", WHO[auth], "-g", GATEWAY_ID, "--source", SOURCES,
-                   "--ike", IKE, "--esp", ESP, "--retransmit", "2s", *self.auth_arguments(auth), ANYCAST4]
+        command = ["timeout", "-s", "INT", "-k", "40", str(patience_s), "taskset", "-c", CLIENT_CORE,
+                   os.path.join(build_dir(), "ikeload"), "--json", "--quiet", "-n", str(sessions), "-w",
+                   str(window), "-i", WHO[auth], "-g", GATEWAY_ID, "--source", SOURCES, "--ike", IKE,
+                   "--esp", ESP, "--retransmit", "2s", *self.auth_arguments(auth), ANYCAST4]
         done = self.client.run(*command, check=False, timeout_s=patience_s + 60)
         if not done.stdout.startswith("{"):
             raise CommandFailed(f"ikeload: exit code {done.returncode}\n{done.stdout}")
@@ -61,8 +62,8 @@ class Stage:
 def holdfast(stage, sessions, store):
     gateway = Holdfast(stage.lab, stage.server, [stage.authority], {"*@psk.example.net": SECRET})
     gateway.node = stage.node
-    gateway.config.update(workers=1, limits={"sessions": sessions, "half_open": 1000}, log={"level": "warning"},
-                          timers={"dpd": "never"})
+    gateway.config.update(workers=1, limits={"sessions": sessions, "half_open": 1000},
+                          log={"level": "warning"}, timers={"dpd": "never"})
     gateway.config["pools"] = [{"name": "people", "ipv4": POOL}]
     gateway.config["store"].update(type=store, size_mb=max(64, sessions // 64))
     for connection in gateway.config["connections"]:
@@ -132,8 +133,8 @@ def measure(name, auth, sessions, options, idle):
 
 def floor():
     """{auth: microseconds} of bare cryptography, on the gateway's core."""
-    text = subprocess.run(["taskset", "-c", GATEWAY_CORE, os.path.join(build_dir(), "bench_handshake")], text=True,
-                          capture_output=True, check=True).stdout
+    text = subprocess.run(["taskset", "-c", GATEWAY_CORE, os.path.join(build_dir(), "bench_handshake")],
+                          text=True, capture_output=True, check=True).stdout
     return {name: float(us) for name, us in re.findall(r"(\w+) ([\d.]+) us", text)}
 
 
@@ -150,8 +151,8 @@ def row(result, floors, results):
 def report(results, floors, options):
     print(describe())
     print(f"proposal   {IKE}, {ESP}, one address, one Child SA; window {options.window}")
-    print(f"planes     both in user space: holdfastd's own, charon-systemd with kernel-libipsec; store of holdfast: "
-          f"{options.store}; logs quiet")
+    print("planes     both in user space: holdfastd's own, charon-systemd with kernel-libipsec; logs quiet")
+    print(f"store      of holdfastd: {options.store}; charon has none")
     print(f"cores      gateway on core {GATEWAY_CORE}, ikeload on core {CLIENT_CORE}")
     rows = [row(result, floors, results) for result in results]
     rows += [["(cryptography)", auth, "", "", f"{1e6 / us:.0f}", f"{us:.0f}", "-", "1.00", "", "", "", ""]
@@ -160,8 +161,8 @@ def report(results, floors, options):
            "KiB each", "p50 ms", "p99 ms", "repeated"], rows)
     for result in results:
         if result["came_up"] < result["sessions"]:
-            print(f"note       {result['gateway']} {result['auth']}: {result['came_up']} of {result['sessions']} "
-                  f"came up: {result['causes']}")
+            print(f"note       {result['gateway']} {result['auth']}: {result['came_up']} of "
+                  f"{result['sessions']} came up: {result['causes']}")
 
 
 def run(options):
