@@ -142,6 +142,7 @@ def run(options):
                             capture_output=True, check=True).stdout
     engine = re.sub(r"^\(warming up\).*\n", "", engine, flags=re.M)
     if options.json:
-        print(json.dumps({"machine": describe().splitlines(), "results": results, "engine": engine}, indent=1))
+        print(json.dumps({"machine": describe().splitlines(), "results": results,
+                          "engine": engine}, indent=1))
     else:
         report(results, engine, options)

@@ -176,6 +176,7 @@ def run(options):
                 print(f"bench: {name} {auth}: {results[-1]['came_up']} of {sessions} sessions, "
                       f"{results[-1]['cpu_us']:.0f} us each", file=sys.stderr, flush=True)
     if options.json:
-        print(json.dumps({"machine": describe().splitlines(), "floor_us": floors, "results": results}, indent=1))
+        print(json.dumps({"machine": describe().splitlines(), "floor_us": floors,
+                          "results": results}, indent=1))
     else:
         report(results, floors, options)
