@@ -93,7 +93,8 @@ def transfer(stage, process, direction, seconds):
                             *flags, timeout_s=seconds + 30)
     spent = cpu_s(process.pid) - before
     end = json.loads(text)["end"]["sum_received"]
-    return {"direction": direction, "mbit_s": end["bits_per_second"] / 1e6, "cpu_share": spent / end["seconds"],
+    return {"direction": direction, "mbit_s": end["bits_per_second"] / 1e6,
+            "cpu_share": spent / end["seconds"],
             "gbit_per_cpu_s": end["bytes"] * 8 / 1e9 / spent,
             "us_per_packet": spent * 1e6 / (end["bytes"] / (MTU - 40))}
 
@@ -114,9 +115,9 @@ def measure(name, start, options, program):
 
 def report(results, engine, options):
     print(describe())
-    print(f"tunnels    ESP {ESP}; wireguard-go: ChaCha20-Poly1305; one TCP stream of iperf3, {options.seconds} s")
-    print("clients    of holdfast and strongSwan: charon with kernel-libipsec; of wireguard-go: itself; these limit "
-          "the rate")
+    print(f"tunnels    ESP {ESP}; wireguard-go: ChaCha20-Poly1305; one TCP stream, {options.seconds} s")
+    print("clients    of holdfast and strongSwan: charon with kernel-libipsec; of wireguard-go: itself; "
+          "these limit the rate")
     print(f"cores      gateway on core {GATEWAY_CORE}, client, router, iperf3 on core {CLIENT_CORE}")
     rows = [[r["gateway"], r["direction"], f"{r['mbit_s']:.0f}", f"{100 * r['cpu_share']:.0f} %",
              f"{r['gbit_per_cpu_s']:.2f}", f"{r['us_per_packet']:.2f}"] for r in results]
@@ -124,8 +125,8 @@ def report(results, engine, options):
     base = {r["direction"]: r["gbit_per_cpu_s"] for r in results if r["gateway"].startswith("strongswan")}
     for r in results:
         if not r["gateway"].startswith("strongswan"):
-            print(f"ratio      {r['gateway']} {r['direction']}: {r['gbit_per_cpu_s'] / base[r['direction']]:.1f} times "
-                  f"strongSwan's work for each CPU second")
+            times = r["gbit_per_cpu_s"] / base[r["direction"]]
+            print(f"ratio      {r['gateway']} {r['direction']}: {times:.1f} times strongSwan's work for each CPU second")
     print("\nholdfast's plane alone, both ways, without system calls (bench_esp):")
     print("".join(f"  {line}\n" for line in engine.splitlines()), end="")
 
@@ -138,8 +139,8 @@ def run(options):
     for name, start in GATEWAYS.items():
         if program is not None or start is not with_wireguard:
             results += measure(name, start, options, program and os.path.abspath(program))
-    engine = subprocess.run(["taskset", "-c", GATEWAY_CORE, os.path.join(build_dir(), "bench_esp")], text=True,
-                            capture_output=True, check=True).stdout
+    engine = subprocess.run(["taskset", "-c", GATEWAY_CORE, os.path.join(build_dir(), "bench_esp")],
+                            text=True, capture_output=True, check=True).stdout
     engine = re.sub(r"^\(warming up\).*\n", "", engine, flags=re.M)
     if options.json:
         print(json.dumps({"machine": describe().splitlines(), "results": results,
