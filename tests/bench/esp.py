@@ -126,7 +126,8 @@ def report(results, engine, options):
     for r in results:
         if not r["gateway"].startswith("strongswan"):
             times = r["gbit_per_cpu_s"] / base[r["direction"]]
-            print(f"ratio      {r['gateway']} {r['direction']}: {times:.1f} times strongSwan's work for each CPU second")
+            print(f"ratio      {r['gateway']} {r['direction']}: {times:.1f} times "
+                  "strongSwan's work for each CPU second")
     print("\nholdfast's plane alone, both ways, without system calls (bench_esp):")
     print("".join(f"  {line}\n" for line in engine.splitlines()), end="")
 
