@@ -28,6 +28,12 @@ else()
     target_link_libraries(hf_testlib INTERFACE hf_core)
 endif()
 
+# The load generator stands on the initiator of the tests.
+if(TARGET hf_ikeload)
+    target_link_libraries(hf_ikeload PUBLIC hf_testlib)
+    hf_executable(ikeload ikeload tools/ikeload)
+endif()
+
 # Unit tests. Not in a fuzz build: Criterion and libFuzzer have nothing to say to each other.
 hf_subfolders(tests/unit unit_folders)
 if(unit_folders AND NOT HF_FUZZ)

@@ -49,6 +49,7 @@ struct initiator_config {
     struct span psk;                     /* of PSK clients */
     const struct credential *credential; /* NULL: PSK */
     const struct trust *trust;
+    bool credulous;                             /* takes the gateway's certificate and signature unseen */
     int64_t now_unix_s;                         /* for certificates */
     struct ike_suite ike[INITIATOR_SUITES_MAX]; /* one proposal each */
     uint32_t num_ike;

@@ -74,6 +74,12 @@ class Lab:
         self.router = Node(self, "router", forwards=True)
         self._make_gateway()
 
+    def end(self):
+        """Takes the namespaces down, so that another lab can be made."""
+        for node in (self.gw, self.inner, self.router, self.nat, *self.clients.values()):
+            if node is not None:
+                run(["ip", "netns", "del", node.name])
+
     def path(self, *parts):
         return os.path.join(self.dir, *parts)
 

@@ -1,0 +1,65 @@
+"""What a benchmark ran on, what processes took, and tables of it."""
+import os
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests/net"))
+
+GATEWAY_CORE, CLIENT_CORE = "0", "1"
+
+
+def cpu_model():
+    with open("/proc/cpuinfo") as cpuinfo:
+        for line in cpuinfo:
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return "unknown CPU"
+
+
+def describe():
+    kernel = os.uname()
+    return (f"machine    {cpu_model()}, {os.cpu_count()} cores seen, {kernel.sysname} {kernel.release}\n"
+            f"load       {' '.join(str(round(value, 2)) for value in os.getloadavg())} before\n"
+            f"revision   {os.environ.get('HOLDFAST_REVISION') or 'not known'}")
+
+
+def cpu_s(pid):
+    """CPU seconds of all threads that still run, user and system, from the scheduler's own nanoseconds."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat") as schedstat:
+            total += int(schedstat.read().split()[0])
+    return total / 1e9
+
+
+def memory_kb(pid):
+    """(anonymous, file-backed) resident KiB."""
+    found = {}
+    with open(f"/proc/{pid}/status") as status:
+        for line in status:
+            name, _, value = line.partition(":")
+            if name in ("RssAnon", "RssFile", "RssShmem"):
+                found[name] = int(value.split()[0])
+    return found["RssAnon"] + found["RssShmem"], found["RssFile"]
+
+
+class Pinned:
+    """A node whose processes all run on one core."""
+
+    def __init__(self, node, core):
+        self.node, self.core = node, core
+
+    def __getattr__(self, name):
+        return getattr(self.node, name)
+
+    def start(self, name, *command, **options):
+        return self.node.start(name, "taskset", "-c", self.core, *command, **options)
+
+
+def table(head, rows):
+    """Columns as wide as they must be, numbers to the right."""
+    rows = [head, *rows]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(head))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) if at < 2 else cell.rjust(width)
+                        for at, (cell, width) in enumerate(zip(row, widths))).rstrip())
