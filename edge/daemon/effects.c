@@ -2,6 +2,8 @@
  * events when the step that caused them is over. */
 #include "edge/daemon/worker_internal.h"
 
+#define STORE_BATCHES_MAX 8
+
 #include <stdio.h>
 
 static void later_add(struct worker *w, const struct event *event)
@@ -125,7 +127,9 @@ static void carry_out_audit(struct worker *w, const struct audit *audit)
         w->removed_in = w->removed_out = 0;
     }
     struct log_budget *budget = audit->remote_id == NULL ? &w->unknown_failures : &w->known_failures;
-    if (audit->type != AUDIT_LOGIN_FAILED || may_log(budget, w->now)) {
+    bool limited =
+        audit->type == AUDIT_LOGIN_FAILED || audit->type == AUDIT_CHILD_FAILED; /* peers write these */
+    if (!limited || may_log(budget, w->now)) {
         log_audit(w->shared->log, w->wall_ns, w->config.number, &line);
     }
     if (audit->type == AUDIT_SESSION_UP && audit->is_only) {
@@ -191,8 +195,10 @@ void worker_step(struct worker *w, const struct event *event)
 void worker_store_poll(struct worker *w)
 {
     struct store_completion done[WORKER_STORE_BATCH];
-    size_t count;
-    do {
+    size_t count = WORKER_STORE_BATCH;
+    /* Bounded: traffic is served between the records of a long restore. What is left makes the event readable
+     * again. */
+    for (int batch = 0; batch < STORE_BATCHES_MAX && count == WORKER_STORE_BATCH; batch++) {
         count = store_poll(w->shared->store, w->config.number, done, WORKER_STORE_BATCH);
         for (size_t i = 0; i < count; i++) {
             struct event event = {.type = EVENT_STORE_DONE};
@@ -205,7 +211,7 @@ void worker_store_poll(struct worker *w)
             }
             worker_step(w, &event);
         }
-    } while (count == WORKER_STORE_BATCH);
+    }
 }
 
 /* ---- what the data plane is lent */

@@ -48,7 +48,7 @@ static int bind_unix(int fd, const char *path, uid_t owner, gid_t group, mode_t 
     mode_t before = umask(0777 & ~mode); /* never wider, not even for a moment */
     int error = bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0 ? 0 : -errno;
     (void)umask(before);
-    if (error == 0 && (chown(path, owner, group) != 0 || listen(fd, BACKLOG) != 0)) {
+    if (error == 0 && (lchown(path, owner, group) != 0 || listen(fd, BACKLOG) != 0)) {
         error = -errno;
     }
     return error;

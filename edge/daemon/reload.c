@@ -62,6 +62,34 @@ static bool pools_fit(struct reload *r)
     return r->errors.num_errors == 0;
 }
 
+static bool prefix_conflicts(bool has_old, const struct ip_prefix *old, bool has_new,
+                             const struct ip_prefix *new)
+{
+    return has_old && has_new && prefix_overlaps(old, new) &&
+           (old->bits != new->bits || !ip_equal(&old->addr, &new->addr));
+}
+
+/* Another division of the same addresses would give those in use to other shards, and so to other workers,
+ * which would lease them again. */
+static bool pools_keep_shards(struct reload *r)
+{
+    const struct config *old = r->d->config, *new = r->config;
+    for (uint32_t i = 0; i < new->num_pools; i++) {
+        for (uint32_t k = 0; k < old->num_pools; k++) {
+            const struct config_pool *a = &old->pools[k], *b = &new->pools[i];
+            if (prefix_conflicts(a->has_v4, &a->v4, b->has_v4, &b->v4) ||
+                prefix_conflicts(a->has_v6, &a->v6, b->has_v6, &b->v6)) {
+                char path[48];
+                snprintf(path, sizeof(path), "pools[%u]", i);
+                config_find(new, &r->errors, false, path,
+                            "divides addresses of pool %s anew, which sessions may hold; drain and restart",
+                            a->name);
+            }
+        }
+    }
+    return r->errors.num_errors == 0;
+}
+
 /* All memory is there before the first worker hears of it. */
 static bool mails_prepare(struct reload *r)
 {
@@ -180,7 +208,8 @@ static void reload_run(struct reload *r, const char *path)
         refuse(r, "busy", "the daemon is still busy with its start or the reload before");
         return;
     }
-    if (!daemon_load(path, d->num_workers, &r->config, &r->policy, &r->errors) || !pools_fit(r)) {
+    if (!daemon_load(path, d->num_workers, &r->config, &r->policy, &r->errors) || !pools_fit(r) ||
+        !pools_keep_shards(r)) {
         log_findings(&d->log, &r->errors);
         refuse(r, "config_refused", "it has errors");
     } else if (!workers_answer(d) || !mails_prepare(r)) {

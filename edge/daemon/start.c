@@ -61,7 +61,7 @@ static bool step_plane(struct start *s)
 static bool folder_make(struct start *s, const char *folder, mode_t mode)
 {
     if (mkdir(folder, mode) == 0) {
-        return chown(folder, s->user.uid, s->user.gid) == 0 || failed(s, folder, -errno);
+        return lchown(folder, s->user.uid, s->user.gid) == 0 || failed(s, folder, -errno);
     }
     return errno == EEXIST || failed(s, folder, -errno);
 }
@@ -106,7 +106,7 @@ static bool step_fleet_key(struct start *s)
     log_event(&s->d->log, daemon_wall_ns(), LOG_LEVEL_INFO, "fleet_key_made",
               LOG_FIELDS(LOG_TEXT("file", config->fleet_key)),
               "made a fleet key in %s: who loses it loses the stored sessions", config->fleet_key);
-    return chown(config->fleet_key, s->user.uid, s->user.gid) == 0 || failed(s, config->fleet_key, -errno);
+    return lchown(config->fleet_key, s->user.uid, s->user.gid) == 0 || failed(s, config->fleet_key, -errno);
 }
 
 /* ---- the host */

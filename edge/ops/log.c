@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
+#include <poll.h>
 
 /* ---- lines ---- */
 
@@ -78,6 +79,14 @@ static void line_lost(struct log *log)
 }
 
 /* `len` bytes of text from bytes[1] on. */
+/* A reader that stands still (a pager, a stalled journal) must not hold up the workers, who write here: a
+ * pipe that polls as writable has room for a line, a socket nearly always. Files always are. */
+static bool fd_takes_lines(int fd)
+{
+    struct pollfd wanted = {.fd = fd, .events = POLLOUT};
+    return poll(&wanted, 1, 0) == 1 && (wanted.revents & POLLOUT) != 0;
+}
+
 static bool line_put(struct log *log, struct line *line, size_t len)
 {
     bool torn = atomic_exchange(&log->torn, false);
@@ -87,8 +96,13 @@ static bool line_put(struct log *log, struct line *line, size_t len)
 
     line->bytes[0] = '\n';
     line->bytes[1 + len] = '\n';
+    int fd = atomic_load(&log->fd);
+    if (!fd_takes_lines(fd)) {
+        atomic_store(&log->torn, torn);
+        return false;
+    }
     do {
-        n = write(atomic_load(&log->fd), from, all);
+        n = write(fd, from, all);
     } while (n < 0 && errno == EINTR);
     if (n == (ssize_t)all) {
         atomic_fetch_add(&log->lines, 1);

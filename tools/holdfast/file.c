@@ -32,7 +32,8 @@ bool file_write(const char *path, struct span bytes, mode_t mode)
         cli_error(CLI_FAILED, "%s: name too long", path);
         return false;
     }
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    (void)!unlink(temporary); /* nobody else's file or link is ever written to */
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     bool ok = fd >= 0 && fchmod(fd, mode) == 0 && write(fd, bytes.data, bytes.len) == (ssize_t)bytes.len &&
               fsync(fd) == 0;
     int error = errno;

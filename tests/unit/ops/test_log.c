@@ -266,3 +266,24 @@ Test(log, torn_line_is_ended)
     cr_assert_str_eq(member(text + 1, "message"), "whole");
     cr_assert(!log.torn);
 }
+
+/* A pager that stands still: the line is lost and counted, and who wrote it goes on. */
+Test(log, full_pipe_holds_nobody_up)
+{
+    int ends[2];
+    struct log log;
+    char block[4096] = {0};
+    cr_assert_eq(pipe(ends), 0);
+    cr_assert_eq(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(ends[1], block, sizeof(block)) > 0) {
+    }
+    cr_assert_eq(fcntl(ends[1], F_SETFL, 0), 0);
+    log_over(&log, ends[1], LOG_LEVEL_INFO);
+    alarm(5); /* ends the test when the write blocks after all */
+    log_event(&log, WALL_NS, LOG_LEVEL_INFO, "test", LOG_NO_FIELDS, "into a full pipe");
+    alarm(0);
+    cr_expect_eq(atomic_load(&log.lost), 1);
+    cr_expect_eq(atomic_load(&log.lines), 0);
+    close(ends[0]);
+    close(ends[1]);
+}
