@@ -105,3 +105,13 @@ bool ke_derive(const struct ke_private *private, struct span peer_public, struct
     }
     return done;
 }
+
+bool ke_agree(uint16_t group, const struct rand_source *rand, struct span peer_public,
+              struct ke_value *ret_public, struct ke_value *ret_shared)
+{
+    struct ke_private private;
+    bool agreed =
+        ke_generate(group, rand, &private, ret_public) && ke_derive(&private, peer_public, ret_shared);
+    secret_wipe(&private, sizeof(private));
+    return agreed;
+}

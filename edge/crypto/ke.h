@@ -27,3 +27,7 @@ HF_MUST bool ke_generate(uint16_t group, const struct rand_source *rand, struct 
  * curve, or an all-zero X25519 result (RFC 8031 5, RFC 6989). The caller wipes both. */
 HF_MUST bool ke_derive(const struct ke_private *private, struct span peer_public,
                        struct ke_value *ret_shared);
+/* Both halves for who answers: a fresh pair and the secret it shares with the peer; the private half is
+ * wiped. */
+HF_MUST bool ke_agree(uint16_t group, const struct rand_source *rand, struct span peer_public,
+                      struct ke_value *ret_public, struct ke_value *ret_shared);

@@ -98,20 +98,17 @@ static bool child_narrow(struct ike *ike, const struct ike_sa *sa, const struct 
 static bool child_keys(struct ike *ike, const struct ike_sa *sa, const struct child_request *request,
                        struct ike_child *child, struct child_result *result)
 {
-    struct ke_private private;
     struct ke_value shared = {0};
     uint16_t group = child->suite.ke;
     bool ok = true;
     if (group != KE_NONE) {
-        ok = ke_generate(group, &ike->config.rand, &private, &result->ke_public) &&
-             ke_derive(&private, request->message->ke, &shared);
+        ok = ke_agree(group, &ike->config.rand, request->message->ke, &result->ke_public, &shared);
     }
     if (ok) {
         kdf_child(sa->suite.prf, span_of(sa->keys.d, prf_bytes(sa->suite.prf)),
                   span_of(shared.bytes, shared.len), &request->nonces, &child->suite, &child->key_in,
                   &child->key_out);
     }
-    secret_wipe(&private, sizeof(private));
     secret_wipe(&shared, sizeof(shared));
     return ok || child_failed(result, CAUSE_KE_INVALID, NOTIFY_INVALID_SYNTAX);
 }

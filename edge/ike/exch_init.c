@@ -102,10 +102,7 @@ static bool init_negotiate(struct ike *ike, struct init_work *work)
         ike_drop(ike, CAUSE_KE_INVALID);
         return false;
     }
-    struct ke_private private;
-    bool agreed = ke_generate(message->ke_group, &ike->config.rand, &private, &work->public) &&
-                  ke_derive(&private, message->ke, &work->shared);
-    secret_wipe(&private, sizeof(private));
+    bool agreed = ke_agree(message->ke_group, &ike->config.rand, message->ke, &work->public, &work->shared);
     if (!agreed) {
         ike_drop(ike, CAUSE_KE_INVALID);
     }

@@ -39,10 +39,7 @@ static bool rekey_negotiate(struct ike *ike, struct ike_sa *sa, const struct mes
         rekey_refuse(ike, sa, NOTIFY_INVALID_KE_PAYLOAD, span_of(group, sizeof(group)));
         return false;
     }
-    struct ke_private private;
-    bool agreed = ke_generate(message->ke_group, &ike->config.rand, &private, &work->public) &&
-                  ke_derive(&private, message->ke, &work->shared);
-    secret_wipe(&private, sizeof(private));
+    bool agreed = ke_agree(message->ke_group, &ike->config.rand, message->ke, &work->public, &work->shared);
     if (!agreed) {
         sa_respond_fatal(ike, sa, CREATE_CHILD_SA, CAUSE_KE_INVALID);
     }
