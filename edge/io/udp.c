@@ -227,8 +227,14 @@ int udp_open(const struct udp_sockets *sockets, struct ring *ring, struct udp **
     for (uint32_t i = 0; i < udp->sockets.count; i++) {
         receive_start(udp, i);
     }
+    if (ring->error != 0) {
+        ring_cancel(ring); /* receives must have ended before their buffers go */
+        udp->sockets.count = 0;
+        udp_close(udp);
+        return ring->error;
+    }
     *ret_udp = udp;
-    return ring->error;
+    return 0;
 }
 
 void udp_close(struct udp *udp)

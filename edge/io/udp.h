@@ -27,7 +27,8 @@ struct udp_counters {
 
 struct udp;
 
-/* Takes over the sockets (closes them at the end) and starts receiving. 0 or -errno. */
+/* Takes over the sockets (closes them at the end) and starts receiving. 0, or -errno and nothing is taken
+ * over. */
 HF_MUST int udp_open(const struct udp_sockets *sockets, struct ring *ring, struct udp **ret_udp);
 /* Before ring_close(). */
 void udp_close(struct udp *udp);

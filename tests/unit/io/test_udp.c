@@ -3,6 +3,8 @@
 #include "edge/io/udp.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/udp.h>
 #include <sched.h>
@@ -265,5 +267,23 @@ Test(udp, burst_above_the_mtu)
     cr_assert_eq(client_receive(w, back, sizeof(back), &from), 1500);
     cr_assert_eq(client_receive(w, back, sizeof(back), &from), 1000);
     cr_assert_eq(udp_counters(w->udp)->segments_resent, 1);
+    world_close(w);
+}
+
+/* A ring that fails while receives are started: the sockets stay the caller's, who closes them once. */
+Test(udp, a_start_that_fails_takes_nothing_over)
+{
+    struct world *w = world_open("127.0.0.1", 65536);
+    struct udp_sockets sockets = {0};
+    struct udp *udp = NULL;
+    struct ring ring;
+    cr_assert_eq(udp_sockets_add(&sockets, &w->ike.addr, 501, 4501), 0);
+    cr_assert_eq(ring_open(&ring, 64), 0);
+    ring.error = -EBUSY;
+    cr_expect_eq(udp_open(&sockets, &ring, &udp), -EBUSY);
+    cr_expect_null(udp);
+    cr_expect_neq(fcntl(sockets.v[0].fd, F_GETFD), -1, "closed already");
+    udp_sockets_close(&sockets);
+    ring_close(&ring);
     world_close(w);
 }
