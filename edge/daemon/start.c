@@ -24,6 +24,7 @@ struct start {
     struct user user;
     struct hf_spi_config spi;
     struct udp_sockets sockets[WORKERS_MAX];
+    struct ring rings[WORKERS_MAX];
     int control_fd, metrics_fd;
     char error[512];
 };
@@ -131,6 +132,16 @@ static bool step_sockets(struct start *s)
         }
     }
     return true;
+}
+
+/* Restricted rings (io/ring.h); afterwards seccomp lets nobody make one that is not. */
+static bool step_rings(struct start *s)
+{
+    int error = 0;
+    for (uint32_t w = 0; w < s->d->num_workers && error == 0; w++) {
+        error = ring_open(&s->rings[w], WORKER_RING_ENTRIES);
+    }
+    return error == 0 || failed(s, "io_uring cannot be set up", error);
 }
 
 static bool step_listeners(struct start *s)
@@ -276,6 +287,7 @@ static bool worker_make(struct start *s, uint32_t n)
         .number = n,
         .cpu = (uint32_t)cpu,
         .pin = cpu >= 0,
+        .ring = s->rings[n],
         .sockets = s->sockets[n],
         .tun_fd = d->network.tuns[n].fd,
         .core = core_of_worker(s, shards, num_shards),
@@ -283,6 +295,7 @@ static bool worker_make(struct start *s, uint32_t n)
     };
     config.plane = plane_of_worker(s, &config.core, n);
     s->sockets[n].count = 0;
+    s->rings[n] = (struct ring){0};
     d->network.tuns[n].fd = -1;
     d->workers[n] = worker_new(&config);
     secret_wipe(&config, sizeof(config));
@@ -319,8 +332,8 @@ static bool step_serve(struct start *s)
 bool daemon_start(struct daemon *d)
 {
     static bool (*const steps[])(struct start *) = {
-        step_alone,     step_plane,      step_user,  step_folders, step_fleet_key, step_network, step_sockets,
-        step_listeners, step_privileges, step_store, step_shared,  step_workers,   step_serve,
+        step_alone, step_plane,     step_user,       step_folders, step_fleet_key, step_network, step_sockets,
+        step_rings, step_listeners, step_privileges, step_store,   step_shared,    step_workers, step_serve,
     };
     struct start s = {.d = d, .config = d->config, .control_fd = -1, .metrics_fd = -1};
     bool fine = true;
@@ -329,6 +342,7 @@ bool daemon_start(struct daemon *d)
     }
     for (uint32_t n = 0; n < d->num_workers; n++) {
         udp_sockets_close(&s.sockets[n]);
+        ring_close(&s.rings[n]);
     }
     listener_close(s.control_fd);
     listener_close(s.metrics_fd);

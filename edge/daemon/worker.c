@@ -43,6 +43,7 @@ struct worker *worker_new(const struct worker_config *config)
     hf_assert(w != NULL);
     memset(w, 0, sizeof(*w));
     w->config = *config;
+    w->ring = config->ring;
     w->shared = config->shared;
     w->port = mesh_port(&w->shared->mesh, config->number);
     w->config.plane.host = worker_plane_host(w);
@@ -80,6 +81,7 @@ void worker_free(struct worker *w)
     if (w == NULL) {
         return;
     }
+    ring_close(&w->ring);
     udp_sockets_close(&w->config.sockets); /* when the thread never took them */
     if (w->config.tun_fd >= 0) {
         close(w->config.tun_fd);
@@ -278,9 +280,9 @@ static bool is_done(const struct worker *w)
 
 static bool open_all(struct worker *w)
 {
-    int error = ring_open(&w->ring, WORKER_RING_ENTRIES);
+    int error = ring_start(&w->ring);
     if (error != 0) {
-        fail(w, "io_uring cannot be set up", error);
+        fail(w, "io_uring cannot be started", error);
         return false;
     }
     error = udp_open(&w->config.sockets, &w->ring, &w->udp);

@@ -17,8 +17,11 @@ struct worker_shared {
     struct log *log;
 };
 
+enum { WORKER_RING_ENTRIES = 1024 };
+
 struct worker_config {
     struct worker_shared *shared;
+    struct ring ring;               /* open, of WORKER_RING_ENTRIES; taken over */
     uint32_t number, cpu;
     bool pin;                       /* to the cpu */
     struct udp_sockets sockets;     /* taken over */

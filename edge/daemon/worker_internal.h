@@ -5,7 +5,6 @@
 #include "edge/daemon/worker.h"
 
 enum {
-    WORKER_RING_ENTRIES = 1024,
     WORKER_BATCH_MAX = 64,       /* completions, then the batch is sent */
     WORKER_TUN_BATCH_MAX = 64,   /* packets, or super-packets, of one round */
     WORKER_ROOMS_PER_PACKET = 2, /* a super-packet and its overhead exceed one room */

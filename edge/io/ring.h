@@ -1,5 +1,5 @@
 /* One io_uring of one thread: how it is set up, how entries are got without ever losing one, and completions
- * as plain values. The thread that opens a ring is the only one that may use it. */
+ * as plain values. The thread that starts a ring is the only one that may use it. */
 #pragma once
 
 #include "edge/base/compiler.h"
@@ -52,8 +52,11 @@ static inline struct ring_tag ring_tag_unpack(uint64_t data)
     };
 }
 
-/* Room for `entries` submissions of one batch and four times as many completions. 0 or -errno. */
+/* Room for `entries` submissions of one batch and four times as many completions. It takes only the
+ * operations that a worker uses (ring.c), for good. 0 or -errno; it may be copied until it is started. */
 HF_MUST int ring_open(struct ring *ring, uint32_t entries);
+/* By the thread that will use it. 0 or -errno. */
+HF_MUST int ring_start(struct ring *ring);
 /* Ends everything that is under way, so that nothing refers to buffers and descriptors any more: the kernel
  * would otherwise let go of them some time after ring_close(). */
 void ring_cancel(struct ring *ring);

@@ -59,6 +59,7 @@ static struct world *world_open(const char *address, int mtu)
     w->ike.port = IKE_PORT;
     cr_assert_eq(udp_sockets_add(&w->sockets, &w->ike.addr, IKE_PORT, NATT_PORT), 0);
     cr_assert_eq(ring_open(&w->ring, 1024), 0);
+    cr_assert_eq(ring_start(&w->ring), 0);
     cr_assert_eq(udp_open(&w->sockets, &w->ring, &w->udp), 0);
     client_open(w);
     return w;
@@ -279,6 +280,7 @@ Test(udp, a_start_that_fails_takes_nothing_over)
     struct ring ring;
     cr_assert_eq(udp_sockets_add(&sockets, &w->ike.addr, 501, 4501), 0);
     cr_assert_eq(ring_open(&ring, 64), 0);
+    cr_assert_eq(ring_start(&ring), 0);
     ring.error = -EBUSY;
     cr_expect_eq(udp_open(&sockets, &ring, &udp), -EBUSY);
     cr_expect_null(udp);
