@@ -152,29 +152,50 @@ static bool folder_sync(const char *path)
     return synced;
 }
 
-bool fleet_key_create(const char *path, uint8_t ret_key[FLEET_KEY_BYTES], char ret_error[FLEET_KEY_ERROR_MAX])
+static bool key_write(int fd, const uint8_t key[FLEET_KEY_BYTES])
 {
     char text[FLEET_KEY_TEXT_MAX];
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    (void)fleet_key_format(key, text);
+    size_t len = strlen(text);
+    text[len] = '\n';
+    bool written = all_written(fd, text, len + 1);
+    secret_wipe(text, sizeof(text));
+    return written;
+}
 
-    ret_error[0] = '\0';
+/* Under another name first: a crash must not leave half a key, which no later start would replace. */
+static bool key_make(const char *path, const char *draft, uint8_t *ret_key)
+{
+    (void)unlink(draft); /* of a start that was cut off */
+    int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
-        (void)snprintf(ret_error, FLEET_KEY_ERROR_MAX, "%s: %s", path, strerror(errno));
         return false;
     }
-    bool made = getrandom(ret_key, FLEET_KEY_BYTES, 0) == FLEET_KEY_BYTES;
-    if (made) {
-        (void)fleet_key_format(ret_key, text);
-        size_t len = strlen(text);
-        text[len] = '\n';
-        made = all_written(fd, text, len + 1) && folder_sync(path);
-    }
+    bool made = getrandom(ret_key, FLEET_KEY_BYTES, 0) == FLEET_KEY_BYTES && key_write(fd, ret_key) &&
+                renameat2(AT_FDCWD, draft, AT_FDCWD, path, RENAME_NOREPLACE) == 0;
     int error = errno;
     (void)close(fd);
-    secret_wipe(text, sizeof(text));
     if (!made) {
+        (void)unlink(draft);
+    } else if (!folder_sync(path)) {
+        error = errno;
+        made = false;
         (void)unlink(path);
-        (void)snprintf(ret_error, FLEET_KEY_ERROR_MAX, "%s: cannot be written: %s", path, strerror(error));
     }
+    errno = error;
     return made;
+}
+
+bool fleet_key_create(const char *path, uint8_t ret_key[FLEET_KEY_BYTES], char ret_error[FLEET_KEY_ERROR_MAX])
+{
+    char draft[4096];
+    bool fits = snprintf(draft, sizeof(draft), "%s.new", path) < (int)sizeof(draft);
+
+    ret_error[0] = '\0';
+    errno = ENAMETOOLONG;
+    if (fits && key_make(path, draft, ret_key)) {
+        return true;
+    }
+    (void)snprintf(ret_error, FLEET_KEY_ERROR_MAX, "%s: cannot be made: %s", path, strerror(errno));
+    return false;
 }

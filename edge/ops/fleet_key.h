@@ -13,6 +13,7 @@ const char *fleet_key_format(const uint8_t key[FLEET_KEY_BYTES], char ret_text[F
 
 HF_MUST bool fleet_key_load(const char *path, uint8_t ret_key[FLEET_KEY_BYTES],
                             char ret_error[FLEET_KEY_ERROR_MAX]);
-/* Makes a key and writes it with mode 0600, durable before it is returned. Fails when the file exists. */
+/* Makes a key and writes it with mode 0600: there whole or not at all, durable before it is returned. Fails
+ * when the file exists. */
 HF_MUST bool fleet_key_create(const char *path, uint8_t ret_key[FLEET_KEY_BYTES],
                               char ret_error[FLEET_KEY_ERROR_MAX]);

@@ -2,6 +2,7 @@
 #include "tests/unit/ops/fixture.h"
 
 #include <criterion/criterion.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -62,4 +63,31 @@ Test(fleet_key, file)
     cr_assert(!fleet_key_load(path, again, error));
     cr_assert_not_null(strstr(error, "is not a fleet key (32 bytes as hex or base64)"));
     cr_assert(!fleet_key_create(folder_path(&folder, "none/fleet.key"), again, error));
+}
+
+/* A crash at any moment leaves a whole key or none: the name appears by a rename. */
+Test(fleet_key, appears_whole)
+{
+    struct folder folder = folder_new();
+    const char *path = folder_path(&folder, "fleet.key");
+    uint8_t key[FLEET_KEY_BYTES];
+    char error[FLEET_KEY_ERROR_MAX];
+    _Alignas(struct inotify_event) char events[4096];
+    struct stat st;
+
+    folder_write(&folder, "fleet.key.new", "half a k", 0644); /* of a start that was cut off */
+    int watch = inotify_init1(IN_NONBLOCK);
+    cr_assert(watch >= 0 && inotify_add_watch(watch, folder.path, IN_CREATE | IN_MOVED_TO) >= 0);
+    cr_assert(fleet_key_create(path, key, error), "%s", error);
+    ssize_t len = read(watch, events, sizeof(events));
+    uint32_t seen = 0;
+    for (ssize_t at = 0; at < len;) {
+        const struct inotify_event *event = (const struct inotify_event *)(events + at);
+        seen |= strcmp(event->name, "fleet.key") == 0 ? event->mask : 0;
+        at += (ssize_t)sizeof(*event) + event->len;
+    }
+    cr_expect_eq(seen, IN_MOVED_TO);
+    cr_expect_eq(stat(path, &st), 0);
+    cr_expect_eq(st.st_mode & 07777, 0600);
+    cr_expect_eq(access(folder_path(&folder, "fleet.key.new"), F_OK), -1);
 }
