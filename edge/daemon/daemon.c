@@ -100,7 +100,6 @@ static void signal_ready(struct loop_source *source, uint32_t events)
         return;
     }
     if (info.ssi_signo == SIGHUP) {
-        (void)!log_reopen(&d->log);
         daemon_reload(d, d->config_path, NULL);
     } else {
         stop(d, info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");

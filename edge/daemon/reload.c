@@ -5,6 +5,7 @@
 
 #include "edge/pool/pool.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,18 @@ static void log_findings(struct log *log, const struct config_errors *errors)
         config_finding_format(errors, finding, line);
         log_event(log, daemon_wall_ns(), finding->warning ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR, "config",
                   LOG_FIELDS(LOG_TEXT("file", errors->file), LOG_NUMBER("line", finding->line)), "%s", line);
+    }
+}
+
+/* After logrotate; whatever comes of the config. */
+static void log_file_again(struct daemon *d)
+{
+    if (!log_reopen(&d->log)) {
+        int error = errno;
+        log_event(&d->log, daemon_wall_ns(), LOG_LEVEL_WARNING, "log_not_reopened",
+                  LOG_FIELDS(LOG_TEXT("file", d->log.path), LOG_NUMBER("errno", error)),
+                  "%s cannot be opened anew, the log goes on in the old file: %s", d->log.path,
+                  strerror(error));
     }
 }
 
@@ -229,6 +242,7 @@ static void reload_run(struct reload *r, const char *path)
 void daemon_reload(struct daemon *d, const char *path, struct stream *stream)
 {
     struct reload *r = calloc(1, sizeof(*r));
+    log_file_again(d);
     if (r == NULL) {
         stream_error(stream, "failed", "no memory");
         return;

@@ -78,9 +78,14 @@ static bool folder_of(struct start *s, const char *file)
     return folder_make(s, folder, 0755);
 }
 
+/* The log is open already, as who we are now; it will be opened anew as who we become. */
 static bool step_user(struct start *s)
 {
-    return user_find(s->config->user, &s->user, s->error);
+    if (!user_find(s->config->user, &s->user, s->error)) {
+        return false;
+    }
+    return s->user.uid == geteuid() || log_give(&s->d->log, s->user.uid) ||
+           failed(s, s->config->log.file, -errno);
 }
 
 /* What is wrong with the store's folder is the store's to say, and to survive. */

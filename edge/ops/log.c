@@ -6,9 +6,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <unistd.h>
 #include <poll.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- lines ---- */
 
@@ -201,6 +202,18 @@ bool log_open(struct log *log, const char *path, enum log_level level)
     return true;
 }
 
+bool log_give(struct log *log, uid_t uid)
+{
+    struct stat st;
+    int fd = atomic_load(&log->fd);
+
+    if (strcmp(log->path, "-") == 0) {
+        return true;
+    }
+    /* The group stays: it is who may read. A device or a pipe is not ours to give. */
+    return fstat(fd, &st) == 0 && (!S_ISREG(st.st_mode) || fchown(fd, uid, (gid_t)-1) == 0);
+}
+
 /* Another thread may be about to write to the old descriptor: its number is kept and made to mean the new
  * file. */
 bool log_reopen(struct log *log)
@@ -215,7 +228,9 @@ bool log_reopen(struct log *log)
         return false;
     }
     bool moved = dup3(fd, old, O_CLOEXEC) == old;
+    int error = errno;
     (void)close(fd);
+    errno = error;
     return moved;
 }
 

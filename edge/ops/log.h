@@ -11,6 +11,7 @@
 #include "edge/core/core.h"
 
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #define LOG_LINE_MAX 4096 /* PIPE_BUF */
 
@@ -31,7 +32,9 @@ struct log {
 HF_MUST bool log_open(struct log *log, const char *path, enum log_level level);
 /* Over a descriptor that stays the caller's; for tests. */
 void log_over(struct log *log, int fd, enum log_level level);
-/* Opens the file anew (after logrotate moved it); the old one stays in use when that fails. */
+/* Makes the user the file's owner, so that who becomes that user can open it anew. False with errno. */
+HF_MUST bool log_give(struct log *log, uid_t uid);
+/* Opens the file anew (after logrotate moved it); the old one stays in use when that fails (errno). */
 HF_MUST bool log_reopen(struct log *log);
 void log_close(struct log *log);
 

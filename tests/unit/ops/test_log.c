@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <yyjson.h>
 
@@ -212,6 +213,44 @@ Test(log, levels_and_rotation)
     cr_assert_eq(log.lost, 0);
     cr_assert(!log_open(&log, folder_path(&folder, "none/events.log"), LOG_LEVEL_INFO));
     cr_assert_eq(log.fd, STDERR_FILENO);
+}
+
+enum { NOBODY = 65534 };
+
+/* What logrotate does, and a daemon that became another user after it opened the file. */
+static void rotate_as_nobody(bool folder_is_ours, const char *command)
+{
+    struct folder folder = folder_new();
+    const char *path = text_keep(folder_path(&folder, "events.log"));
+    struct log log;
+    int status;
+
+    cr_assert_eq(chmod(folder.path, 0755), 0);
+    cr_assert_eq(chown(folder.path, folder_is_ours ? NOBODY : 0, 0), 0, "run as root");
+    cr_assert(log_open(&log, path, LOG_LEVEL_INFO));
+    say(&log, "before");
+    cr_assert(log_give(&log, NOBODY));
+    cr_assert_eq(chdir(folder.path), 0);
+    cr_assert_eq(system(command), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        bool fine = setresuid(NOBODY, NOBODY, NOBODY) == 0 && log_reopen(&log);
+        say(&log, "after");
+        _exit(!fine);
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_expect_eq(status, 0, "cannot be opened anew: %s", command);
+    const char *text = file_text(path);
+    cr_expect(text[0] == '{' && strstr(text, "after") != NULL, "%s: %s", command, text);
+    log_close(&log);
+}
+
+Test(log, rotation_for_another_user)
+{
+    rotate_as_nobody(false, "true");
+    rotate_as_nobody(false, "cp -p events.log new && mv events.log old && > new && mv new events.log");
+    rotate_as_nobody(false, "cp events.log old && truncate -s 0 events.log"); /* copytruncate */
+    rotate_as_nobody(true, "mv events.log old");                              /* nocreate */
 }
 
 Test(log, losses_are_counted_said_once_and_over)
