@@ -28,6 +28,9 @@ struct daemon {
     struct loop loop;
     struct loop_source signals, bell;
     struct server control, metrics;
+    char *metrics_text; /* the last one made */
+    size_t metrics_len;
+    ns_t metrics_fresh_until;
     struct worker_shared shared;
     struct mesh_port port;
     struct worker *workers[WORKERS_MAX];

@@ -38,19 +38,33 @@ static void reply_text(struct stream *stream, const char *status)
     reply(stream, status, "text/plain", span_of(body, (size_t)len), true);
 }
 
+/* Every picture interrupts all workers, and anybody who reaches the port may ask for one. */
+#define FRESH_NS (100 * NS_PER_MS)
+
+static void picture_take(struct daemon *d)
+{
+    struct status *status = status_new(d);
+    if (d->metrics_text == NULL) {
+        d->metrics_text = malloc(METRICS_BYTES_MAX);
+    }
+    d->metrics_len = status == NULL || d->metrics_text == NULL
+                         ? 0
+                         : metrics_format(d->metrics_text, METRICS_BYTES_MAX, status_snapshot(status));
+    d->metrics_fresh_until = daemon_now() + FRESH_NS;
+    status_free(status);
+}
+
 static void reply_metrics(struct stream *stream, bool with_body)
 {
-    struct status *status = status_new(stream->server->context);
-    char *text = malloc(METRICS_BYTES_MAX);
-    size_t len =
-        status == NULL || text == NULL ? 0 : metrics_format(text, METRICS_BYTES_MAX, status_snapshot(status));
-    if (len == 0) {
-        reply_text(stream, "503 Service Unavailable");
-    } else {
-        reply(stream, "200 OK", METRICS_CONTENT_TYPE, span_of(text, len), with_body);
+    struct daemon *d = stream->server->context;
+    if (daemon_now() >= d->metrics_fresh_until) {
+        picture_take(d);
     }
-    free(text);
-    status_free(status);
+    if (d->metrics_len > 0) {
+        reply(stream, "200 OK", METRICS_CONTENT_TYPE, span_of(d->metrics_text, d->metrics_len), with_body);
+    } else {
+        reply_text(stream, "503 Service Unavailable");
+    }
 }
 
 static bool starts_with(struct span request, const char *text)

@@ -379,5 +379,6 @@ void daemon_close(struct daemon *d)
     network_down(&d->network);
     mesh_close(&d->shared.mesh);
     free(d->answer);
+    free(d->metrics_text);
     secret_wipe(d->fleet_key, sizeof(d->fleet_key));
 }

@@ -77,7 +77,7 @@ static bool stream_send(struct stream *stream)
             return errno == EAGAIN || errno == EINTR;
         }
         stream->out_sent += (size_t)sent;
-        stream->idle_since = clock_now();
+        stream->moved = clock_now();
     }
     stream->out_len = stream->out_sent = 0;
     return true;
@@ -92,54 +92,93 @@ static bool stream_receive(struct stream *stream)
         return errno == EAGAIN || errno == EINTR;
     }
     stream->in_len += (size_t)got;
-    stream->idle_since = clock_now();
     return got > 0;
 }
 
 static void take_request(struct stream *stream, size_t len)
 {
     stream->has_request = true;
+    stream->since = stream->moved = clock_now();
     stream->server->request(stream, span_of(stream->in, len));
     stream->in_len -= len;
     memmove(stream->in, stream->in + len, stream->in_len);
 }
 
-/* Requests one after the other, as long as the client takes the answers. */
+/* Whether the next thing is a request to wait for. */
+static bool stream_waits(const struct stream *stream)
+{
+    return !stream->has_request && unsent(stream) == 0 && stream->server->request_len(stream) == 0;
+}
+
+/* A request, or a part of an answer, as long as the client takes what there is. */
 static void stream_work(struct stream *stream)
 {
     struct server *server = stream->server;
-    while (!stream->is_last && unsent(stream) < STREAM_OUT_ENOUGH) {
-        size_t len = stream->has_request ? 0 : server->request_len(stream);
-        if (len > 0) {
-            take_request(stream, len);
-        } else if (stream->has_request && server->more != NULL) {
+    if (stream->is_last || unsent(stream) >= STREAM_OUT_ENOUGH) {
+        return;
+    }
+    if (stream->has_request) {
+        if (server->more != NULL) {
             server->more(stream);
-        } else {
-            return;
         }
+        return;
+    }
+    size_t len = server->request_len(stream);
+    if (len > 0) {
+        take_request(stream, len);
     }
 }
 
 static void stream_ready(struct loop_source *source, uint32_t events)
 {
     struct stream *stream = (struct stream *)source; /* its first member */
-    bool alive = (events & EPOLLERR) == 0;
+    bool alive = (events & EPOLLERR) == 0, waited = stream_waits(stream);
     if (alive && (events & (EPOLLIN | EPOLLHUP)) != 0 && !stream->has_request) {
         alive = stream_receive(stream);
     }
-    while (alive) {
+    if (alive) {
         stream_work(stream);
         alive = stream_send(stream);
-        if (stream->is_last || unsent(stream) > 0 ||
-            (!stream->has_request && stream->server->request_len(stream) == 0)) {
-            break;
-        }
     }
     if (!alive || (stream->is_last && unsent(stream) == 0)) {
         stream_close(stream);
         return;
     }
-    loop_change(stream->server->loop, &stream->source, unsent(stream) > 0 ? EPOLLOUT : EPOLLIN);
+    bool waits = stream_waits(stream);
+    if (waits && !waited) {
+        stream->since = clock_now();
+    }
+    loop_change(stream->server->loop, &stream->source, waits ? EPOLLIN : EPOLLOUT);
+}
+
+/* Who stands in the way the most: of those that have asked nothing yet the one that came first, else one that
+ * does not take its answer. NULL when all are being served. */
+static struct stream *place_take_back(struct server *server, ns_t now)
+{
+    struct stream *silent = NULL, *stalled = NULL;
+    for (int i = 0; i < STREAMS_MAX; i++) {
+        struct stream *stream = &server->streams[i];
+        if (stream_waits(stream)) {
+            silent = silent == NULL || stream->since < silent->since ? stream : silent;
+        } else if (now > stream->moved + STREAM_STALLED_S * NS_PER_S) {
+            stalled = stalled == NULL || stream->moved < stalled->moved ? stream : stalled;
+        }
+    }
+    struct stream *place = silent != NULL ? silent : stalled;
+    if (place != NULL) {
+        stream_close(place);
+    }
+    return place;
+}
+
+static struct stream *place_find(struct server *server, ns_t now)
+{
+    for (int i = 0; i < STREAMS_MAX; i++) {
+        if (!server->streams[i].in_use) {
+            return &server->streams[i];
+        }
+    }
+    return place_take_back(server, now);
 }
 
 static void server_ready(struct loop_source *source, uint32_t events)
@@ -150,24 +189,23 @@ static void server_ready(struct loop_source *source, uint32_t events)
     if (fd < 0) {
         return;
     }
-    for (int i = 0; i < STREAMS_MAX; i++) {
-        struct stream *stream = &server->streams[i];
-        if (stream->in_use) {
-            continue;
-        }
-        *stream = (struct stream){
-            .source = {.fd = fd, .events = EPOLLIN, .ready = stream_ready},
-            .server = server,
-            .in_use = true,
-            .idle_since = clock_now(),
-        };
-        if (loop_add(server->loop, &stream->source) == 0) {
-            return;
-        }
-        *stream = (struct stream){0};
-        break;
+    ns_t now = clock_now();
+    struct stream *stream = place_find(server, now);
+    if (stream == NULL) { /* too many: this one is turned away, those who are here are served */
+        close(fd);
+        return;
     }
-    close(fd); /* too many: this one is turned away, those who are here are served */
+    *stream = (struct stream){
+        .source = {.fd = fd, .events = EPOLLIN, .ready = stream_ready},
+        .server = server,
+        .in_use = true,
+        .since = now,
+        .moved = now,
+    };
+    if (loop_add(server->loop, &stream->source) != 0) {
+        *stream = (struct stream){0};
+        close(fd);
+    }
 }
 
 int server_open(struct server *server, struct loop *loop, int fd)
@@ -192,11 +230,20 @@ void server_close(struct server *server)
     server->loop = NULL;
 }
 
+static bool is_over(const struct stream *stream, ns_t now)
+{
+    if (stream_waits(stream)) {
+        return now > stream->since + STREAM_REQUEST_S * NS_PER_S;
+    }
+    return now > stream->moved + STREAM_PATIENCE_S * NS_PER_S ||
+           now > stream->since + STREAM_ANSWER_S * NS_PER_S;
+}
+
 void server_tick(struct server *server, ns_t now)
 {
     for (int i = 0; i < STREAMS_MAX && server->loop != NULL; i++) {
         struct stream *stream = &server->streams[i];
-        if (stream->in_use && now > stream->idle_since + STREAM_PATIENCE_S * NS_PER_S) {
+        if (stream->in_use && is_over(stream, now)) {
             stream_close(stream);
         }
     }

@@ -1,5 +1,6 @@
 /* A client of the control socket or the metrics port, and the socket it came through: bounded in number, in
- * what it may send, in what is kept for it, and in time. */
+ * what it may send, in what is kept for it, and in time. Each event of the loop does one piece of work, a
+ * request or a part of its answer, so that the main thread comes to its other duties in between. */
 #pragma once
 
 #include "edge/base/span.h"
@@ -9,7 +10,10 @@ enum {
     STREAMS_MAX = 16, /* clients of one server */
     STREAM_IN_MAX = 8192,
     STREAM_OUT_ENOUGH = 65536, /* no more is produced while so much waits to be read */
-    STREAM_PATIENCE_S = 30,    /* without anything read or written */
+    STREAM_REQUEST_S = 30,     /* for a whole request, from the answer before (or the connection) on */
+    STREAM_PATIENCE_S = 30,    /* for a client that takes nothing of its answer */
+    STREAM_ANSWER_S = 300,     /* for a whole answer, however slowly it is taken */
+    STREAM_STALLED_S = 1,      /* then others may have its place, when all are taken */
 };
 
 struct server;
@@ -20,7 +24,8 @@ struct stream {
     bool in_use;
     bool has_request; /* being answered: no more is read */
     bool is_last;     /* closed when all is written */
-    ns_t idle_since;
+    ns_t since;       /* when it began to wait for a request, or got it */
+    ns_t moved;       /* when it last took something of the answer */
     char in[STREAM_IN_MAX];
     size_t in_len;
     char *out; /* grows */
@@ -45,7 +50,7 @@ struct server {
 /* A listening stream socket, non-blocking, taken over. 0 or -errno. */
 HF_MUST int server_open(struct server *server, struct loop *loop, int fd);
 void server_close(struct server *server);
-/* Closes who has been silent for too long. */
+/* Closes who has had their time. */
 void server_tick(struct server *server, ns_t now);
 
 /* Appends to the answer; a client that there is no memory for is closed at the end of the call-back. */

@@ -21,7 +21,7 @@ enum { WORKER_RING_ENTRIES = 1024 };
 
 struct worker_config {
     struct worker_shared *shared;
-    struct ring ring;               /* open, of WORKER_RING_ENTRIES; taken over */
+    struct ring ring; /* open, of WORKER_RING_ENTRIES; taken over */
     uint32_t number, cpu;
     bool pin;                       /* to the cpu */
     struct udp_sockets sockets;     /* taken over */
