@@ -351,6 +351,11 @@ bool prefix_contains(const struct ip_prefix *prefix, const struct ip_addr *addr)
     return ip_equal(&first, &same);
 }
 
+bool prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b)
+{
+    return a->is_v4 == b->is_v4 && a->bits == b->bits && ip_equal(&a->addr, &b->addr);
+}
+
 bool prefix_overlaps(const struct ip_prefix *a, const struct ip_prefix *b)
 {
     const struct ip_prefix *wide = a->bits <= b->bits ? a : b;

@@ -50,6 +50,7 @@ HF_MUST bool prefix_parse(const char *text, struct ip_prefix *ret_prefix);
 /* A prefix holds addresses of its own family only: 10.0.0.1 is not in ::/0. Bits beyond the family's are a
  * bug (asserted). */
 bool prefix_contains(const struct ip_prefix *prefix, const struct ip_addr *addr);
+bool prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b);
 bool prefix_overlaps(const struct ip_prefix *a, const struct ip_prefix *b);
 /* Lowest and highest address. */
 struct ip_addr prefix_first(const struct ip_prefix *prefix);

@@ -101,7 +101,9 @@ static bool gateway_add(struct network *n, const struct ip_prefix *pool, char *r
     return link_address_add(n->link, n->names[0], &prefix, ret_error);
 }
 
-static bool pool_routes_add(struct network *n, const struct ip_prefix *pool, char *ret_error)
+static bool pool_routes_each(struct network *n, const struct ip_prefix *pool,
+                             bool (*change)(struct link *, const char *, const struct ip_prefix *, char *),
+                             char *ret_error)
 {
     struct ip_prefix routes[ROUTES_MAX];
     for (uint32_t w = 0; w < n->num_workers; w++) {
@@ -109,7 +111,7 @@ static bool pool_routes_add(struct network *n, const struct ip_prefix *pool, cha
         uint16_t last = (uint16_t)(steer_first_shard(n->shard_bits, n->num_workers, w + 1) - 1);
         size_t count = pool_routes(pool, n->shard_bits, first, last, routes, ROUTES_MAX);
         for (size_t i = 0; i < count; i++) {
-            if (!link_route_add(n->link, n->names[w], &routes[i], ret_error)) {
+            if (!change(n->link, n->names[w], &routes[i], ret_error)) {
                 return false;
             }
         }
@@ -117,17 +119,87 @@ static bool pool_routes_add(struct network *n, const struct ip_prefix *pool, cha
     return true;
 }
 
+/* What is there already stays as it is. */
 static bool pool_add(struct network *n, const struct ip_prefix *pool, char *ret_error)
 {
-    return gateway_add(n, pool, ret_error) && pool_routes_add(n, pool, ret_error);
+    return link_cover_add(n->link, pool, ret_error) && gateway_add(n, pool, ret_error) &&
+           pool_routes_each(n, pool, link_route_add, ret_error);
 }
 
-static bool pools_add(struct network *n, const struct config *config, char *ret_error)
+static bool pool_remove(struct network *n, const struct ip_prefix *pool, char *ret_error)
 {
+    struct ip_addr gateway = pool_gateway(pool);
+    struct ip_prefix address = host_prefix(&gateway);
+    return pool_routes_each(n, pool, link_route_delete, ret_error) &&
+           link_address_delete(n->link, n->names[0], &address, ret_error) &&
+           link_cover_delete(n->link, pool, ret_error);
+}
+
+/* What a config's pools need of the host. */
+struct pools {
+    struct ip_prefix v[2 * POOLS_MAX], nat[2 * POOLS_MAX]; /* all, and those of source_nat */
+    uint32_t count, num_nat;
+};
+
+static void pools_put(struct pools *pools, const struct ip_prefix *prefix, bool source_nat)
+{
+    pools->v[pools->count++] = *prefix;
+    if (source_nat) {
+        pools->nat[pools->num_nat++] = *prefix;
+    }
+}
+
+static struct pools pools_of(const struct config *config)
+{
+    struct pools pools = {.count = 0};
     for (uint32_t i = 0; i < config->num_pools; i++) {
         const struct config_pool *pool = &config->pools[i];
-        if ((pool->has_v4 && !pool_add(n, &pool->v4, ret_error)) ||
-            (pool->has_v6 && !pool_add(n, &pool->v6, ret_error))) {
+        if (pool->has_v4) {
+            pools_put(&pools, &pool->v4, pool->source_nat);
+        }
+        if (pool->has_v6) {
+            pools_put(&pools, &pool->v6, pool->source_nat);
+        }
+    }
+    return pools;
+}
+
+static bool is_among(const struct ip_prefix *prefix, const struct ip_prefix *all, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (prefix_equal(prefix, &all[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool are_among(const struct ip_prefix *some, uint32_t num_some, const struct ip_prefix *all,
+                      uint32_t count)
+{
+    for (uint32_t i = 0; i < num_some; i++) {
+        if (!is_among(&some[i], all, count)) {
+            return false;
+        }
+    }
+    return num_some == count;
+}
+
+static bool pools_add(struct network *n, const struct pools *pools, const struct pools *but, char *ret_error)
+{
+    for (uint32_t i = 0; i < pools->count; i++) {
+        if (!is_among(&pools->v[i], but->v, but->count) && !pool_add(n, &pools->v[i], ret_error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool pools_remove(struct network *n, const struct pools *pools, const struct pools *but,
+                         char *ret_error)
+{
+    for (uint32_t i = 0; i < pools->count; i++) {
+        if (!is_among(&pools->v[i], but->v, but->count) && !pool_remove(n, &pools->v[i], ret_error)) {
             return false;
         }
     }
@@ -136,25 +208,14 @@ static bool pools_add(struct network *n, const struct config *config, char *ret_
 
 /* ---- nftables */
 
-static bool table_replace(struct network *n, const struct config *config, char *ret_error)
+static bool table_replace(struct network *n, const struct pools *pools, char *ret_error)
 {
-    struct ip_prefix nat[2 * POOLS_MAX];
-    _Static_assert(HF_COUNT(nat) <= NFT_NAT_MAX, "all pools fit");
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < config->num_pools; i++) {
-        const struct config_pool *pool = &config->pools[i];
-        if (pool->source_nat && pool->has_v4) {
-            nat[count++] = pool->v4;
-        }
-        if (pool->source_nat && pool->has_v6) {
-            nat[count++] = pool->v6;
-        }
-    }
+    _Static_assert(HF_COUNT(pools->nat) <= NFT_NAT_MAX, "all pools fit");
     struct nft_config table = {
         .tunnel_prefix = n->config_start->plane.interface,
         .mtu = n->config_start->plane.mtu,
-        .nat = nat,
-        .num_nat = count,
+        .nat = pools->nat,
+        .num_nat = pools->num_nat,
     };
     n->has_table = true;
     return nft_apply(&table, ret_error);
@@ -183,19 +244,41 @@ bool network_up(struct network *n, const struct config *config, uint32_t num_wor
         n->tuns[i].fd = -1;
     }
     n->link = link_open(ret_error);
-    /* What a daemon that was killed left is in the way of ours. */
-    return n->link != NULL && link_routes_clear(n->link, ret_error) &&
+    struct pools pools = pools_of(config), none = {.count = 0};
+    /* What a daemon that was killed left is in the way of ours, but for the covers of pools that stay. */
+    return n->link != NULL && link_routes_clear(n->link, pools.v, pools.count, ret_error) &&
            addresses_assign(n, &config->listen, ret_error) && tuns_create(n, config, ret_error) &&
-           pools_add(n, config, ret_error) && table_replace(n, config, ret_error) &&
+           pools_add(n, &pools, &none, ret_error) && table_replace(n, &pools, ret_error) &&
            link_forwarding_enable(&n->forwarding_changed, ret_error);
 }
 
-bool network_reload(struct network *n, const struct config *config, char ret_error[NETWORK_ERROR_MAX])
+/* What is new comes before anything goes. */
+static bool pools_change(struct network *n, const struct pools *before, const struct pools *after,
+                         char *ret_error)
 {
-    /* Routes that stay are away for a moment, in which packets for clients are dropped as in any route
-     * change. */
-    return link_routes_clear(n->link, ret_error) && pools_add(n, config, ret_error) &&
-           table_replace(n, config, ret_error);
+    return pools_add(n, after, before, ret_error) && table_replace(n, after, ret_error) &&
+           pools_remove(n, before, after, ret_error);
+}
+
+static bool pools_equal(const struct pools *a, const struct pools *b)
+{
+    return are_among(a->v, a->count, b->v, b->count) && are_among(a->nat, a->num_nat, b->nat, b->num_nat);
+}
+
+bool network_reload(struct network *n, const struct config *old, const struct config *new,
+                    char ret_error[NETWORK_ERROR_MAX])
+{
+    char again[NETWORK_ERROR_MAX];
+    struct pools before = pools_of(old), after = pools_of(new);
+    if (pools_equal(&before, &after) || pools_change(n, &before, &after, ret_error)) {
+        return true;
+    }
+    /* Of what was to go some may have gone, and of what was to come some may be there. */
+    if (!pools_change(n, &after, &before, again)) {
+        size_t len = strlen(ret_error);
+        snprintf(ret_error + len, NETWORK_ERROR_MAX - len, "; nor can it be taken back: %s", again);
+    }
+    return false;
 }
 
 void network_down(struct network *n)
@@ -206,7 +289,7 @@ void network_down(struct network *n)
     }
     table_remove(n);
     if (n->link != NULL) {
-        (void)!link_routes_clear(n->link, error);
+        (void)!link_routes_clear(n->link, NULL, 0, error);
         addresses_take_back(n);
         link_close(n->link);
     }

@@ -103,6 +103,13 @@ static bool pools_keep_shards(struct reload *r)
     return r->errors.num_errors == 0;
 }
 
+static void mails_free(struct reload *r, uint32_t count)
+{
+    while (count-- > 0) {
+        worker_pool_pages_free(r->mails[count].pool_memory, r->mails[count].pool_bytes);
+    }
+}
+
 /* All memory is there before the first worker hears of it. */
 static bool mails_prepare(struct reload *r)
 {
@@ -115,9 +122,7 @@ static bool mails_prepare(struct reload *r)
             .pool_bytes = bytes,
         };
         if (r->mails[i].pool_memory == NULL) {
-            while (i-- > 0) {
-                worker_pool_pages_free(r->mails[i].pool_memory, r->mails[i].pool_bytes);
-            }
+            mails_free(r, i);
             return false;
         }
     }
@@ -170,18 +175,9 @@ static void wait_for_release(struct daemon *d)
     }
 }
 
-static void network_change(struct reload *r)
-{
-    char error[NETWORK_ERROR_MAX];
-    if (!network_reload(&r->d->network, r->config, error)) {
-        config_find(r->config, &r->errors, true, "pools", "not everything could be set up: %s", error);
-    }
-}
-
 static void commit(struct reload *r)
 {
     struct daemon *d = r->d;
-    network_change(r);
     mails_send(r);
     d->policy_old = d->policy;
     d->policy = r->policy;
@@ -216,6 +212,7 @@ static void report(struct reload *r)
 static void reload_run(struct reload *r, const char *path)
 {
     struct daemon *d = r->d;
+    char error[NETWORK_ERROR_MAX];
     daemon_release(d);
     if (d->state == NODE_STARTING || d->policy_old != NULL) {
         refuse(r, "busy", "the daemon is still busy with its start or the reload before");
@@ -227,6 +224,9 @@ static void reload_run(struct reload *r, const char *path)
         refuse(r, "config_refused", "it has errors");
     } else if (!workers_answer(d) || !mails_prepare(r)) {
         refuse(r, "failed", "no memory, or a worker does not answer");
+    } else if (!network_reload(&d->network, d->config, r->config, error)) {
+        mails_free(r, d->num_workers);
+        refuse(r, "failed", error);
     } else {
         r->policy->half_open_max =
             HF_MIN(r->policy->half_open_max, worker_core_config(d->workers[0])->half_open_max);

@@ -272,15 +272,58 @@ bool link_route_delete(struct link *link, const char *name, const struct ip_pref
            failed(link, code, "delete", ret_error, "route %s dev %.16s", prefix_format(prefix, text), name);
 }
 
+/* NEWROUTE or DELROUTE. */
+static int cover_change(struct link *link, uint16_t type, uint16_t flags, const struct ip_prefix *prefix)
+{
+    struct nlmsghdr *message = request_begin(link, type, (uint16_t)(NLM_F_ACK | flags));
+    struct rtmsg *info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
+    info->rtm_family = family_of(prefix);
+    info->rtm_dst_len = prefix->bits;
+    info->rtm_table = RT_TABLE_MAIN;
+    info->rtm_protocol = LINK_ROUTE_PROTOCOL;
+    info->rtm_scope = RT_SCOPE_UNIVERSE;
+    info->rtm_type = RTN_BLACKHOLE;
+    addr_put(message, RTA_DST, &prefix->addr);
+    mnl_attr_put_u32(message, RTA_PRIORITY, LINK_COVER_METRIC);
+    return talk(link, NULL, NULL);
+}
+
+bool link_cover_add(struct link *link, const struct ip_prefix *prefix, char ret_error[LINK_ERROR_MAX])
+{
+    char text[PREFIX_TEXT_MAX];
+    int code = cover_change(link, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, prefix);
+    return code == 0 || failed(link, code, "add", ret_error, "cover of %s", prefix_format(prefix, text));
+}
+
+bool link_cover_delete(struct link *link, const struct ip_prefix *prefix, char ret_error[LINK_ERROR_MAX])
+{
+    char text[PREFIX_TEXT_MAX];
+    int code = cover_change(link, RTM_DELROUTE, 0, prefix);
+    return code == 0 || code == -ESRCH ||
+           failed(link, code, "delete", ret_error, "cover of %s", prefix_format(prefix, text));
+}
+
 struct found_route {
     struct ip_prefix prefix;
-    uint32_t index;
+    uint32_t index, metric;
 };
 
 struct route_list {
     struct found_route *routes;
     size_t cap, count;
+    const struct ip_prefix *covers; /* which are not listed */
+    size_t num_covers;
 };
+
+static bool is_covered(const struct route_list *list, const struct found_route *route)
+{
+    for (size_t i = 0; i < list->num_covers && route->metric == LINK_COVER_METRIC; i++) {
+        if (prefix_equal(&list->covers[i], &route->prefix)) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static void route_attribute_read(const struct nlattr *attribute, uint8_t family,
                                  struct found_route *ret_route)
@@ -292,6 +335,8 @@ static void route_attribute_read(const struct nlattr *attribute, uint8_t family,
         ret_route->prefix.addr = family == AF_INET ? ip_from_v4(bytes) : ip_from_v6(bytes);
     } else if (type == RTA_OIF && len == sizeof(uint32_t)) {
         ret_route->index = mnl_attr_get_u32(attribute);
+    } else if (type == RTA_PRIORITY && len == sizeof(uint32_t)) {
+        ret_route->metric = mnl_attr_get_u32(attribute);
     }
 }
 
@@ -311,6 +356,9 @@ static int route_keep(const struct nlmsghdr *message, void *context)
     mnl_attr_for_each(attribute, message, sizeof(*info))
     {
         route_attribute_read(attribute, info->rtm_family, &route);
+    }
+    if (is_covered(list, &route)) {
+        return MNL_CB_OK;
     }
     if (list->count < list->cap) {
         list->routes[list->count] = route;
@@ -356,10 +404,12 @@ bool link_routes(struct link *link, struct link_route *ret_routes, size_t cap, s
 
 #define CLEAR_ROUNDS_MAX 10000 /* of 64 routes each */
 
-bool link_routes_clear(struct link *link, char ret_error[LINK_ERROR_MAX])
+bool link_routes_clear(struct link *link, const struct ip_prefix *covers, size_t num_covers,
+                       char ret_error[LINK_ERROR_MAX])
 {
     struct found_route routes[64];
-    struct route_list list = {.routes = routes, .cap = HF_COUNT(routes)};
+    struct route_list list = {
+        .routes = routes, .cap = HF_COUNT(routes), .covers = covers, .num_covers = num_covers};
     int code = routes_find(link, &list);
     /* The links of a daemon that was killed are going while we look: a route that is gone when we ask for it
      * is no error, one that is listed again and again is. */

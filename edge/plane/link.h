@@ -34,15 +34,25 @@ HF_MUST bool link_route_add(struct link *link, const char *name, const struct ip
 /* Only a route with our protocol number. */
 HF_MUST bool link_route_delete(struct link *link, const char *name, const struct ip_prefix *prefix,
                                char ret_error[LINK_ERROR_MAX]);
-/* Removes every route of the main table with our protocol number, of both families. */
-HF_MUST bool link_routes_clear(struct link *link, char ret_error[LINK_ERROR_MAX]);
+/* A cover lies below the routes of a prefix (its metric is higher than theirs) and drops in silence what none
+ * of them takes: packets for clients must not leave by the default route while there is no route for them,
+ * nor may an ICMP error end connections that go on after a restart. */
+#define LINK_COVER_METRIC 0x7fffffff
+HF_MUST bool link_cover_add(struct link *link, const struct ip_prefix *prefix,
+                            char ret_error[LINK_ERROR_MAX]);
+HF_MUST bool link_cover_delete(struct link *link, const struct ip_prefix *prefix,
+                               char ret_error[LINK_ERROR_MAX]);
+/* Removes every route of the main table with our protocol number, of both families, but for the covers of the
+ * given prefixes. */
+HF_MUST bool link_routes_clear(struct link *link, const struct ip_prefix *covers, size_t num_covers,
+                               char ret_error[LINK_ERROR_MAX]);
 
 struct link_route {
     struct ip_prefix prefix;
-    char name[LINK_NAME_MAX]; /* of the link; "" when it is gone */
+    char name[LINK_NAME_MAX]; /* of the link; "" when it is gone, or a cover's */
 };
-/* The routes with our protocol number, of both families: *ret_count is how many there are, of which at most
- * `cap` are written. */
+/* The routes with our protocol number, covers too, of both families: *ret_count is how many there are, of
+ * which at most `cap` are written. */
 HF_MUST bool link_routes(struct link *link, struct link_route *ret_routes, size_t cap, size_t *ret_count,
                          char ret_error[LINK_ERROR_MAX]);
 

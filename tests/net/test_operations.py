@@ -135,6 +135,65 @@ def reload():
     other.stop()
 
 
+def routes_while(change):
+    """What the kernel says about routes and addresses while something is done."""
+    gw = scene.lab.gw
+    monitor = gw.start(f"monitor-{time.monotonic_ns()}", "ip", "-o", "monitor", "route", "address")
+
+    def has_seen(marker):
+        gw.run("ip", "route", "add", marker, "dev", "lo")
+        gw.run("ip", "route", "del", marker)
+        return marker in monitor.log()
+
+    wait_until("the monitor listens", lambda: has_seen("198.18.1.0/24"))
+    change()
+    wait_until("the monitor has seen it all", lambda: has_seen("198.18.2.0/24"))
+    monitor.stop()
+    return [line for line in monitor.log().splitlines() if "198.18." not in line]
+
+
+@suite.case("reload of pools: those that stay are not touched, a new one has routes, one that goes takes its gateway")
+def pools_change():
+    gw, config = scene.lab.gw, scene.gateway.config
+
+    def reload_config():
+        scene.gateway.write_config()
+        scene.gateway.cli("reload")
+
+    config["limits"]["cookie_threshold"] = 51
+    said = routes_while(reload_config)
+    assert said == [], said
+    config["pools"].append({"name": "more", "ipv4": "10.62.0.0/24"})
+    said = routes_while(reload_config)
+    assert said and all("10.62.0." in line and "Deleted" not in line for line in said), said
+    assert "blackhole 10.62.0.0/24" in gw.out("ip", "route") and "10.62.0.1/32" in gw.out("ip", "-o", "address")
+    config["pools"].pop()
+    said = routes_while(reload_config)
+    assert said and all("10.62.0." in line for line in said), said
+    assert "10.62." not in gw.out("ip", "route", "show", "table", "all") + gw.out("ip", "-o", "address")
+
+
+@suite.case("reload: when a route cannot be set the file is refused, and the old one goes on as a whole")
+def pools_fail():
+    gw, config = scene.lab.gw, scene.gateway.config
+    link = TUN + str(scene.gateway.cli_json("status")["workers"] - 1)
+    before = sorted(gw.out("ip", "route", "show", "table", "all").replace(link, "LINK").splitlines())
+    config["pools"].append({"name": "more", "ipv4": "10.62.0.0/24"})
+    scene.gateway.write_config()
+    gw.run("ip", "link", "set", link, "name", "elsewhere")
+    refused = scene.gateway.cli("reload", check=False)
+    assert refused.returncode == 1 and "10.62.0." in refused.stdout, refused.stdout
+    print("  " + refused.stdout.strip().splitlines()[-1])
+    after = sorted(gw.out("ip", "route", "show", "table", "all").replace("elsewhere", "LINK").splitlines())
+    assert before == after, (before, after)
+    gw.run("ip", "link", "set", "elsewhere", "name", link)
+    assert "more" not in json.dumps(scene.gateway.cli_json("status")["pools"])
+    config["pools"].pop()
+    scene.gateway.write_config()
+    scene.gateway.cli("reload")
+    assert ping(client.node) == (5, 5)
+
+
 @suite.case("MSS clamped both ways, seen on the wire of the inner network")
 def mss():
     capture = Capture(scene.lab.gw, INNER, "tcp[tcpflags] & tcp-syn != 0 or ip6", name="mss")

@@ -113,12 +113,57 @@ Test(link, routes_are_ours)
     cr_expect(link_route_delete(link, "hf0", &ours, error), "absent is fine: %s", error);
     cr_assert(link_routes(link, routes, 8, &count, error), "%s", error);
     cr_expect_eq(count, 4);
-    cr_expect(link_routes_clear(link, error), "%s", error);
+    cr_expect(link_routes_clear(link, NULL, 0, error), "%s", error);
     cr_assert(link_routes(link, routes, 8, &count, error), "%s", error);
     cr_expect_eq(count, 0);
     cr_expect(says("ip route", "10.9.0.0/16"), "not ours");
     cr_expect(says("ip route", "10.8.0.0/16"), "not ours");
     cr_expect(says("ip -6 route", "fd00:9::/64"), "not ours");
+    link_close(link);
+}
+
+/* Whatever happens to the routes above, nothing of a pool leaves by the default route. */
+Test(link, covers)
+{
+    if (!netns_enter()) {
+        return;
+    }
+    static const struct {
+        const char *addr;
+        uint8_t bits;
+        const char *shown, *ask, *taken;
+    } rows[] = {
+        {"10.1.0.0", 16, "blackhole 10.1.0.0/16", "ip route get 10.1.2.3", "dev hf1"},
+        {"fd00:1::", 64, "blackhole fd00:1::/64", "ip route get fd00:1::7", "dev hf1"},
+    };
+    struct link *link = link_with_devices();
+    struct ip_prefix kept[HF_COUNT(rows)];
+    size_t count;
+    char none[64], command[128];
+    cr_assert(link_up(link, "hf0", 1400, error) && link_up(link, "hf1", 1400, error));
+    output_of("ip route add default dev hf0 && ip -6 route add default dev hf0", none, sizeof(none));
+    for (size_t i = 0; i < HF_COUNT(rows); i++) {
+        kept[i] = prefix_of(rows[i].addr, rows[i].bits);
+        const char *list = kept[i].is_v4 ? "ip route show proto 201" : "ip -6 route show proto 201";
+        snprintf(command, sizeof(command), "%s 2>&1 || true", rows[i].ask);
+        cr_expect(link_cover_add(link, &kept[i], error), "%s", error);
+        cr_expect(link_cover_add(link, &kept[i], error), "again: %s", error);
+        cr_expect(says(list, rows[i].shown), "%s", rows[i].shown);
+        cr_expect_not(says(command, "dev hf"), "leaks");
+        cr_expect(link_route_add(link, "hf1", &kept[i], error), "%s", error);
+        cr_expect(says(command, rows[i].taken), "the route is above");
+        cr_expect(link_route_delete(link, "hf1", &kept[i], error), "%s", error);
+        cr_expect_not(says(command, "dev hf"), "leaks");
+        cr_expect(link_route_add(link, "hf1", &kept[i], error), "%s", error);
+    }
+    cr_expect(link_routes_clear(link, kept, HF_COUNT(rows), error), "%s", error);
+    cr_expect(link_routes(link, NULL, 0, &count, error) && count == HF_COUNT(rows), "%zu left", count);
+    cr_expect(link_routes_clear(link, kept, 1, error), "%s", error);
+    cr_expect(link_routes(link, NULL, 0, &count, error) && count == 1, "%zu left", count);
+    for (int twice = 0; twice < 2; twice++) {
+        cr_expect(link_cover_delete(link, &kept[0], error), "%s", error);
+    }
+    cr_expect(link_routes(link, NULL, 0, &count, error) && count == 0, "%zu left", count);
     link_close(link);
 }
 
@@ -144,7 +189,7 @@ Test(link, many_routes_are_cleared)
               none, sizeof(none));
     cr_assert(link_routes(link, NULL, 0, &count, error), "%s", error);
     cr_expect_eq(count, 1003, "%zu", count);
-    cr_expect(link_routes_clear(link, error), "%s", error);
+    cr_expect(link_routes_clear(link, NULL, 0, error), "%s", error);
     cr_assert(link_routes(link, NULL, 0, &count, error), "%s", error);
     cr_expect_eq(count, 0);
     cr_expect_not(says("ip route", "proto 201"));
