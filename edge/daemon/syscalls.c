@@ -114,6 +114,8 @@ static const int allowed[] = {
     /* the session store looks at what may be damaged in a process of its own */
     SCMP_SYS(fork),
     SCMP_SYS(pipe2),
+    SCMP_SYS(close_range),
+    SCMP_SYS(getppid),
     SCMP_SYS(wait4),
     SCMP_SYS(alarm),
     SCMP_SYS(setitimer),

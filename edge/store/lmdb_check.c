@@ -1,11 +1,18 @@
 /* LMDB trusts its file: where that is damaged, reading it may end the process. So before a store is used, all
- * of it is walked through in a child process, whose end tells. */
+ * of it is walked through in a child process, whose end tells.
+ *
+ * A child that is forked: there is no exec for a daemon that has restricted its system calls. It is mostly
+ * forked before other threads are there, but a medium that comes back later is looked at while they run. What
+ * the child calls then must not need what another thread may have held: LMDB with MDB_NOLOCK takes no lock of
+ * its own, and glibc leaves malloc() usable in a forked child. It keeps no descriptor but its pipe, and ends
+ * with us: else sockets, TUN devices and the store's lock would stay taken by a process that serves nobody. */
 #include "edge/store/lmdb_env.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -67,7 +74,17 @@ static int all_walk(const char *path)
     return code;
 }
 
-static void child_run(const char *path, int pipe_fd)
+/* False when the parent is gone already. */
+static bool child_settle(pid_t parent, int pipe_fd)
+{
+    unsigned fd = (unsigned)pipe_fd;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) {
+        return false;
+    }
+    return (fd == 0 || close_range(0, fd - 1, 0) == 0) && close_range(fd + 1, UINT_MAX, 0) == 0;
+}
+
+static void child_run(const char *path, pid_t parent, int pipe_fd)
 {
     static const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM};
     const struct rlimit no_core = {0};
@@ -75,7 +92,9 @@ static void child_run(const char *path, int pipe_fd)
         signal(signals[i], SIG_DFL);
     }
     setrlimit(RLIMIT_CORE, &no_core);
-    close(STDERR_FILENO); /* LMDB's assertions write there */
+    if (!child_settle(parent, pipe_fd)) { /* standard error too: LMDB's assertions write there */
+        _exit(1);
+    }
     alarm(SECONDS_MAX);
     int code = all_walk(path);
     ssize_t written = write(pipe_fd, &code, sizeof(code));
@@ -86,13 +105,12 @@ int lmdb_check(const char *path)
 {
     int ends[2];
     int code = MDB_CORRUPTED;
-    if (pipe(ends) != 0) {
+    if (pipe2(ends, O_CLOEXEC) != 0) {
         return errno;
     }
-    pid_t child = fork();
+    pid_t parent = getpid(), child = fork();
     if (child == 0) {
-        close(ends[0]);
-        child_run(path, ends[1]);
+        child_run(path, parent, ends[1]);
     }
     int fork_error = errno;
     close(ends[1]);

@@ -2,6 +2,7 @@
 #include "tests/unit/store/harness.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <lmdb.h>
 #include <signal.h>
@@ -107,6 +108,66 @@ Test(lmdb, nothing_acknowledged_is_lost_by_a_kill)
     }
     harness_open(h);
     harness_free(h);
+}
+
+/* ---- the process that looks at the file */
+
+/* The children of a process, by /proc; 0 when there is none. */
+static pid_t child_of(pid_t parent)
+{
+    char path[64];
+    int child = 0;
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)parent, (int)parent);
+    FILE *file = fopen(path, "r");
+    cr_assert_not_null(file);
+    (void)!fscanf(file, "%d", &child);
+    fclose(file);
+    return child;
+}
+
+static uint32_t descriptors_of(pid_t process)
+{
+    char path[64];
+    uint32_t count = 0;
+    snprintf(path, sizeof(path), "/proc/%d/fd", (int)process);
+    DIR *folder = opendir(path);
+    cr_assert_not_null(folder);
+    while (readdir(folder) != NULL) {
+        count++;
+    }
+    closedir(folder);
+    return count - 2; /* . and .. */
+}
+
+/* A walk that takes long must not hold what the next daemon needs: the file is a pipe that nobody writes. */
+Test(lmdb, the_check_ends_with_the_daemon)
+{
+    char path[] = "/tmp/lmdb-check-XXXXXX", file[64], error[STORE_ERROR_MAX];
+    pid_t checker = 0;
+    cr_assert_not_null(mkdtemp(path));
+    snprintf(file, sizeof(file), "%s/data.mdb", path);
+    cr_assert_eq(mkfifo(file, 0600), 0);
+    pid_t daemon = fork();
+    if (daemon == 0) {
+        _exit(open_at(path, error) != NULL);
+    }
+    for (int i = 0; i < 5000 && (checker = child_of(daemon)) == 0; i++) {
+        usleep(1000);
+    }
+    cr_assert_gt(checker, 0, "there is a check");
+    usleep(50000);
+    cr_expect_eq(descriptors_of(checker), 1, "its pipe: %u", descriptors_of(checker));
+    kill(daemon, SIGKILL);
+    waitpid(daemon, NULL, 0);
+    for (int i = 0; i < 2000 && kill(checker, 0) == 0; i++) {
+        usleep(1000);
+    }
+    cr_expect_neq(kill(checker, 0), 0, "it goes on without the daemon");
+    kill(checker, SIGKILL);
+    unlink(file);
+    snprintf(file, sizeof(file), "%s/holdfast.lock", path);
+    unlink(file);
+    rmdir(path);
 }
 
 /* ---- directories that cannot be a store */
