@@ -1,6 +1,7 @@
 /* The main thread: starts, listens to signals and people, watches the workers, stops. */
 #include "edge/daemon/daemon.h"
 
+#include "edge/daemon/memory.h"
 #include "edge/daemon/privileges.h"
 
 #include <errno.h>
@@ -285,7 +286,7 @@ static int run_with_config(struct daemon *d)
 
 int daemon_run(const char *config_path, bool check)
 {
-    struct daemon *d = calloc(1, sizeof(*d));
+    struct daemon *d = memory_new(sizeof(*d));
     hf_assert(d != NULL);
     d->config_path = config_path;
     int code = EXIT_CODE_REFUSED;
@@ -301,6 +302,6 @@ int daemon_run(const char *config_path, bool check)
         config_free(d->config);
     }
     config_free(d->config_start);
-    free(d);
+    memory_free(d, sizeof(*d));
     return code;
 }

@@ -3,6 +3,7 @@
 
 #include "edge/base/secret.h"
 #include "edge/daemon/listener.h"
+#include "edge/daemon/memory.h"
 #include "edge/daemon/privileges.h"
 #include "edge/daemon/syscalls.h"
 #include "edge/ops/fleet_key.h"
@@ -10,8 +11,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -307,6 +310,20 @@ static bool worker_make(struct start *s, uint32_t n)
     return d->workers[n] != NULL || failed(s, "worker: limits.sessions", -ENOMEM);
 }
 
+static void say_unlocked(struct start *s)
+{
+    struct rlimit limit = {0};
+    int error = memory_lock_error();
+    if (error != 0) {
+        (void)getrlimit(RLIMIT_MEMLOCK, &limit);
+        log_event(&s->d->log, daemon_wall_ns(), LOG_LEVEL_WARNING, "memory_not_locked",
+                  LOG_FIELDS(LOG_NUMBER("limit", limit.rlim_cur), LOG_NUMBER("errno", error)),
+                  "keys may be swapped to disk: %s; raise RLIMIT_MEMLOCK (systemd: LimitMEMLOCK=infinity), "
+                  "which is %ju bytes",
+                  strerror(error), (uintmax_t)limit.rlim_cur);
+    }
+}
+
 static bool step_workers(struct start *s)
 {
     for (uint32_t n = 0; n < s->d->num_workers; n++) {
@@ -314,6 +331,7 @@ static bool step_workers(struct start *s)
             return false;
         }
     }
+    say_unlocked(s);
     for (uint32_t n = 0; n < s->d->num_workers; n++) {
         int error = worker_start(s->d->workers[n]);
         if (error != 0) {

@@ -1,13 +1,12 @@
 #include "edge/daemon/worker_internal.h"
 
-#include "edge/base/secret.h"
+#include "edge/daemon/memory.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,31 +16,10 @@ _Static_assert(sizeof(struct mail_answer) + sizeof(struct worker_status) <= MESH
 
 /* ---- memory */
 
-/* Keys live here: never in a core dump, and not on disk when the limits allow. Pages come when touched. */
-static void *keep_pages(size_t bytes)
-{
-    void *memory =
-        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) {
-        return NULL;
-    }
-    (void)madvise(memory, bytes, MADV_DONTDUMP);
-    (void)mlock2(memory, bytes, MLOCK_ONFAULT);
-    return memory;
-}
-
-static void free_pages(void *memory, size_t bytes)
-{
-    if (memory != NULL) {
-        munmap(memory, bytes);
-    }
-}
-
 struct worker *worker_new(const struct worker_config *config)
 {
-    struct worker *w = aligned_alloc(64, (sizeof(*w) + 63) & ~(size_t)63);
+    struct worker *w = memory_new(sizeof(*w));
     hf_assert(w != NULL);
-    memset(w, 0, sizeof(*w));
     w->config = *config;
     w->ring = config->ring;
     w->shared = config->shared;
@@ -50,8 +28,8 @@ struct worker *worker_new(const struct worker_config *config)
     w->core_size = core_bytes(&w->config.core);
     w->plane_size = plane_user_bytes(&w->config.plane);
     w->pool_size = core_pool_bytes(&w->config.core, w->config.core.policy);
-    w->core_memory = keep_pages(w->core_size);
-    w->plane_memory = keep_pages(w->plane_size);
+    w->core_memory = memory_new(w->core_size);
+    w->plane_memory = memory_new(w->plane_size);
     w->pool_memory = worker_pool_pages(w->pool_size);
     w->answer = aligned_alloc(64, MESH_MAILBOX_BYTES);
     if (w->core_memory == NULL || w->plane_memory == NULL || w->pool_memory == NULL || w->answer == NULL) {
@@ -63,12 +41,12 @@ struct worker *worker_new(const struct worker_config *config)
 
 void *worker_pool_pages(size_t bytes)
 {
-    return keep_pages(HF_MAX(bytes, (size_t)1)); /* a policy without pools */
+    return memory_new(HF_MAX(bytes, (size_t)1)); /* a policy without pools */
 }
 
 void worker_pool_pages_free(void *memory, size_t bytes)
 {
-    free_pages(memory, HF_MAX(bytes, (size_t)1));
+    memory_free(memory, HF_MAX(bytes, (size_t)1));
 }
 
 const struct core_config *worker_core_config(const struct worker *w)
@@ -86,13 +64,12 @@ void worker_free(struct worker *w)
     if (w->config.tun_fd >= 0) {
         close(w->config.tun_fd);
     }
-    free_pages(w->core_memory, w->core_size);
-    free_pages(w->plane_memory, w->plane_size);
+    memory_free(w->core_memory, w->core_size);
+    memory_free(w->plane_memory, w->plane_size);
     worker_pool_pages_free(w->pool_memory, w->pool_size);
     free(w->answer);
     free(w->config.shards);
-    secret_wipe(w, sizeof(*w));
-    free(w);
+    memory_free(w, sizeof(*w));
 }
 
 /* ---- the loop */
