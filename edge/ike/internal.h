@@ -5,6 +5,7 @@
 #include "edge/crypto/ke.h"
 #include "edge/crypto/sk.h"
 #include "edge/ike/engine.h"
+#include "edge/ike/token.h"
 #include "edge/wire/message.h"
 
 #define REASSEMBLIES_MAX 256

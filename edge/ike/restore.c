@@ -134,7 +134,7 @@ void ike_plane_sequence(struct ike *ike, struct ike_time time, uint32_t slot, ui
         children_arm(ike, sa);
     }
     child->sequence_limit = HF_MAX(child->sequence_limit, limit);
-    child->sequence_token = ((ike->next_token + 1) & INT32_MAX) << 32;
+    child->sequence_token = token_make(token_next(ike->next_token), 0);
     if (sa->state == SA_ESTABLISHED && sa->wait == WAIT_NOTHING) {
         sa_save(ike, sa);
     } else {

@@ -12,7 +12,8 @@ uint64_t ike_hash(const struct ike *ike, struct span a, struct span b)
 
 uint64_t sa_token(struct ike *ike, const struct ike_sa *sa)
 {
-    return (++ike->next_token & INT32_MAX) << 32 | sa->slot; /* the top bit is the host's */
+    ike->next_token = token_next(ike->next_token);
+    return token_make(ike->next_token, sa->slot);
 }
 
 uint64_t sa_removal_token(const struct ike_sa *sa)

@@ -322,7 +322,7 @@ static void sequences_grant(struct ike *ike, struct ike_sa *sa, uint64_t token)
 {
     for (uint32_t i = 0; i < sa->num_children; i++) {
         struct ike_child *child = &ike->child[sa->children[i]];
-        if (child->sequence_token != 0 && token >= child->sequence_token) {
+        if (child->sequence_token != 0 && token_reaches(token, child->sequence_token)) {
             child->sequence_token = 0;
             host_of(ike)->child_sequence(host_of(ike)->context, child);
         }
