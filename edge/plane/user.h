@@ -33,10 +33,6 @@ struct plane_host {
     void (*tun_drop)(void *context, uint8_t *room);
     /* Copied and queued by the host, delivered to the core later: never from within core_step(). */
     void (*event)(void *context, const struct plane_event *event);
-    /* An IKE message (its non-ESP marker cut off) that the kernel put into one buffer with ESP packets of the
-     * same client and size. NULL: dropped and counted. Valid during the call. */
-    void (*ike)(void *context, const struct endpoint *local, const struct endpoint *remote, uint8_t *bytes,
-                size_t len);
 };
 
 struct plane_user_config {

@@ -2,7 +2,7 @@
 #include "edge/base/bytes.h"
 #include "edge/plane/user_internal.h"
 
-enum { KEEPALIVE_BYTE = 0xff, MARKER_BYTES = 4 };
+enum { KEEPALIVE_BYTE = 0xff };
 
 /* An authentic packet with the highest number so far is the peer's latest word on where it is: an older one
  * may have been held back by somebody who replays it from elsewhere. */
@@ -61,17 +61,11 @@ static enum cause esp_take(struct plane_user *plane, ns_t now, const struct endp
 static enum cause datagram_take(struct plane_user *plane, ns_t now, const struct endpoint *local,
                                 const struct endpoint *remote, uint8_t *bytes, size_t len)
 {
-    const struct plane_host *host = &plane->config.host;
-
     if (len == 1 && bytes[0] == KEEPALIVE_BYTE) {
         return CAUSE_KEEPALIVE;
     }
     if (len < ESP_HEADER) {
         return CAUSE_ESP_SHORT;
-    }
-    if (be32_load(bytes) == 0 && host->ike != NULL) {
-        host->ike(host->context, local, remote, bytes + MARKER_BYTES, len - MARKER_BYTES);
-        return CAUSE_NONE;
     }
     return esp_take(plane, now, local, remote, bytes, len);
 }

@@ -58,17 +58,6 @@ static void event_record(void *context, const struct plane_event *event)
     side->events[side->num_events++] = *event;
 }
 
-static void ike_record(void *context, const struct endpoint *local, const struct endpoint *remote,
-                       uint8_t *bytes, size_t len)
-{
-    struct side *side = context;
-
-    (void)local;
-    (void)remote;
-    cr_assert(side->num_ike < HF_COUNT(side->ike));
-    side->ike[side->num_ike++] = (struct written){copy_of(bytes, len), len};
-}
-
 struct ip_addr addr_of(const char *text)
 {
     struct ip_addr addr;
@@ -100,8 +89,7 @@ static void side_open(struct side *side, const struct world *world, const char *
         .mtu = world->mtu,
         .tun_uso = world->uso,
         .hash_key = {7, 8},
-        .host = {side, room_lend, udp_record, room_drop, room_lend, tun_record, room_drop, event_record,
-                 ike_record},
+        .host = {side, room_lend, udp_record, room_drop, room_lend, tun_record, room_drop, event_record},
     };
     void *memory = aligned_alloc(64, plane_user_bytes(&side->config));
     memset(memory, 0xee, plane_user_bytes(&side->config));
@@ -127,10 +115,7 @@ void side_clear(struct side *side)
     for (uint32_t i = 0; i < side->num_tun; i++) {
         free(side->tun[i].bytes);
     }
-    for (uint32_t i = 0; i < side->num_ike; i++) {
-        free(side->ike[i].bytes);
-    }
-    side->num_udp = side->num_tun = side->num_events = side->num_ike = 0;
+    side->num_udp = side->num_tun = side->num_events = 0;
 }
 
 static void side_close(struct side *side)

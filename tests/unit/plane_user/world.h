@@ -25,8 +25,7 @@ struct side {
     struct sent udp[UDP_MAX];
     struct written tun[TUN_MAX];
     struct plane_event events[EVENTS_MAX];
-    struct written ike[8];
-    uint32_t num_udp, num_tun, num_events, num_ike;
+    uint32_t num_udp, num_tun, num_events;
     int lent; /* rooms out */
     bool has_no_room;
 };
