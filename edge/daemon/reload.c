@@ -185,7 +185,7 @@ static void commit(struct reload *r)
         config_free(d->config);
     }
     d->config = r->config;
-    d->log.level = (enum log_level)d->config->log.level;
+    atomic_store(&d->log.level, (int)d->config->log.level);
     d->config_loaded_unix_s = daemon_wall_ns() / (int64_t)NS_PER_S;
     d->reload_ok = true;
     wait_for_release(d);

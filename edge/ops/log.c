@@ -144,7 +144,7 @@ void log_audit(struct log *log, int64_t wall_ns, uint32_t worker, const struct a
 {
     struct line line;
 
-    if (log_audit_level(audit) >= log->level) {
+    if ((int)log_audit_level(audit) >= atomic_load_explicit(&log->level, memory_order_relaxed)) {
         size_t len = log_format_audit(line.bytes + 1, LOG_LINE_MAX - 1, wall_ns, worker, audit);
         line_write(log, wall_ns, &line, len);
     }
@@ -157,7 +157,7 @@ void log_event(struct log *log, int64_t wall_ns, enum log_level level, const cha
     char message[1024];
     va_list args;
 
-    if (level < log->level) {
+    if ((int)level < atomic_load_explicit(&log->level, memory_order_relaxed)) {
         return;
     }
     va_start(args, format);
@@ -181,7 +181,7 @@ static int path_open(const char *path)
 void log_over(struct log *log, int fd, enum log_level level)
 {
     memset(log, 0, sizeof(*log));
-    log->level = level;
+    atomic_store(&log->level, (int)level);
     (void)snprintf(log->path, sizeof(log->path), "-");
     atomic_store(&log->fd, fd);
 }

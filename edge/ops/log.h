@@ -19,7 +19,7 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_E
 
 struct log {
     atomic_int fd;          /* keeps its number when the file is opened anew */
-    enum log_level level;   /* what is below is not written */
+    atomic_int level;       /* enum log_level: what is below is not written; a reload changes it */
     char path[256];         /* "-" for standard output */
     _Atomic uint64_t lines; /* written */
     _Atomic uint64_t lost;  /* since start */
