@@ -121,7 +121,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         .mtu = MTU,
         .tun_uso = true,
         .hash_key = {1, 2},
-        .host = {NULL, room_lend, udp_send, room_drop, room_lend, tun_write, room_drop, event_ignore, NULL},
+        .host = {NULL, room_lend, udp_send, room_drop, room_lend, tun_write, room_drop, event_ignore},
     };
     gateway = plane_make();
     client = plane_make();
