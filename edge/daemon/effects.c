@@ -248,12 +248,14 @@ static void host_tun_drop(void *context, uint8_t *room)
 }
 
 /* The plane tells again what still holds, so that the last places are kept for what must not be lost. */
-static void host_event(void *context, const struct plane_event *plane)
+static bool host_event(void *context, const struct plane_event *plane)
 {
     struct worker *w = context;
-    if (w->later_count < WORKER_LATER_MAX / 2) {
-        later_add(w, &(struct event){.type = EVENT_PLANE, .plane = *plane});
+    if (w->later_count >= WORKER_LATER_MAX / 2) {
+        return false;
     }
+    later_add(w, &(struct event){.type = EVENT_PLANE, .plane = *plane});
+    return true;
 }
 
 struct plane_host worker_plane_host(struct worker *w)

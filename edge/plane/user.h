@@ -31,8 +31,9 @@ struct plane_host {
     /* `len` counts the struct virtio_net_hdr (10 bytes) in front of the packet. */
     void (*tun_write)(void *context, uint8_t *room, size_t len);
     void (*tun_drop)(void *context, uint8_t *room);
-    /* Copied and queued by the host, delivered to the core later: never from within core_step(). */
-    void (*event)(void *context, const struct plane_event *event);
+    /* Copied and queued by the host, delivered to the core later: never from within core_step(). False when
+     * the queue is full: what still holds is told again with the next packet. */
+    bool (*event)(void *context, const struct plane_event *event);
 };
 
 struct plane_user_config {

@@ -16,13 +16,14 @@ static void move_watch(struct plane_user *plane, ns_t now, struct user_child *ch
     if (!opened->is_newest || !moved || now < child->moved_again) {
         return;
     }
-    child->moved_again = now + NS_PER_S;
     struct plane_event event = {.type = PLANE_EVENT_MOVED,
                                 .child = child->child,
                                 .sequence_out = child->out.sequence,
                                 .local = *local,
                                 .remote = *remote};
-    host->event(host->context, &event);
+    if (host->event(host->context, &event)) {
+        child->moved_again = now + NS_PER_S;
+    }
 }
 
 static enum cause esp_take(struct plane_user *plane, ns_t now, const struct endpoint *local,

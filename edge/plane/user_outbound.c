@@ -85,23 +85,21 @@ static enum cause segment_send(struct plane_user *plane, struct user_child *chil
     return CAUSE_NONE;
 }
 
-static void event_send(struct plane_user *plane, const struct user_child *child, enum plane_event_type type)
+static bool event_send(struct plane_user *plane, const struct user_child *child, enum plane_event_type type)
 {
     const struct plane_host *host = &plane->config.host;
     struct plane_event event = {.type = type, .child = child->child, .sequence_out = child->out.sequence};
 
-    host->event(host->context, &event);
+    return host->event(host->context, &event);
 }
 
 static void sequence_watch(struct plane_user *plane, struct user_child *child)
 {
     if (!child->told_half && esp_out_wants_limit(&child->out)) {
-        child->told_half = true;
-        event_send(plane, child, PLANE_EVENT_SEQUENCE);
+        child->told_half = event_send(plane, child, PLANE_EVENT_SEQUENCE);
     }
     if (!child->told_spent && esp_out_is_spent(&child->out)) {
-        child->told_spent = true;
-        event_send(plane, child, PLANE_EVENT_SPENT);
+        child->told_spent = event_send(plane, child, PLANE_EVENT_SPENT);
     }
 }
 

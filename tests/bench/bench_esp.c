@@ -58,10 +58,11 @@ static void tun_write(void *context, uint8_t *room, size_t len)
     room_drop(context, room);
 }
 
-static void event_ignore(void *context, const struct plane_event *event)
+static bool event_ignore(void *context, const struct plane_event *event)
 {
     (void)context;
     (void)event;
+    return true;
 }
 
 static double now_ns(void)
@@ -82,7 +83,7 @@ static struct plane_user *plane_make(const struct plane_child *child)
         .children_max = 10000,
         .mtu = MTU,
         .tun_uso = true,
-        .host = {NULL, room_lend, udp_keep, room_drop, room_lend, tun_write, room_drop, event_ignore, NULL},
+        .host = {NULL, room_lend, udp_keep, room_drop, room_lend, tun_write, room_drop, event_ignore},
     };
     struct plane_child own = *child;
     struct hf_spi place = {.index = 7, .shard = 3, .epoch = 1};

@@ -69,10 +69,11 @@ static void tun_write(void *context, uint8_t *room, size_t len)
     room_drop(context, room);
 }
 
-static void event_ignore(void *context, const struct plane_event *event)
+static bool event_ignore(void *context, const struct plane_event *event)
 {
     (void)context;
     (void)event;
+    return true;
 }
 
 static uint32_t spi_of(uint32_t shard)

@@ -371,6 +371,27 @@ Test(plane, one_event_per_limit)
     world_close(world);
 }
 
+/* A host whose queue is full hears of it with the next packet; without, the session would stand still. */
+Test(plane, events_are_told_until_they_are_taken)
+{
+    struct world *world = world_open(1400, false);
+    struct side *side = &world->gateway;
+    struct plane_child child = child_of(world, 1, 3, 2);
+    struct packet_spec spec = to_client();
+    uint8_t packet[PACKET_MAX];
+    size_t len = packet_write(&spec, packet);
+
+    child.sequence_limit = child.sequence_out + 20;
+    cr_assert_eq(side_install(side, &child), CAUSE_NONE);
+    for (uint32_t i = 1; i <= 15; i++) {
+        side->takes_no_events = i < 15;
+        side_send(side, NULL, packet, len);
+        cr_expect_eq(side->num_events, i < 15 ? 0u : 1u, "packet %u: %u", i, side->num_events);
+    }
+    cr_expect_eq(side->events[0].type, PLANE_EVENT_SEQUENCE);
+    world_close(world);
+}
+
 /* The kernel joins datagrams of one client and size, whatever is in them. The worker takes IKE out before
  * (io/steer.h); what is left of it is no Child SA's. */
 Test(plane, no_esp_between_esp)

@@ -27,7 +27,7 @@ struct side {
     struct plane_event events[EVENTS_MAX];
     uint32_t num_udp, num_tun, num_events;
     int lent; /* rooms out */
-    bool has_no_room;
+    bool has_no_room, takes_no_events;
 };
 
 struct world {
