@@ -87,6 +87,8 @@ def pki():
                                   "ca": [f"{path}/ca.pem"], "crl": [f"{path}/ca.crl", f"{path}/Sub CA.crl"]})
     scene.gateway.write_config()
     scene.gateway.cli("reload")
+    odd = scene.lab.path('a "key"\\with\nall.key')
+    assert scene.gateway.cli_json("pki", "fleet-key", odd) == {"fleet_key": odd}
     authorities = [Authority(f"{path}/ca.pem")]
     for name in ("eve@example.net", "sub@example.net"):
         files = Files(*(f"{path}/{name}{suffix}" for suffix in (".pem", ".key", ".pem")))

@@ -6,6 +6,7 @@
 
 #include "edge/base/secret.h"
 #include "edge/ops/fleet_key.h"
+#include "edge/ops/json.h"
 #include "tools/holdfast/command.h"
 #include "tools/holdfast/file.h"
 
@@ -239,10 +240,35 @@ static int write_crl(const char *dir, const char *ca, const struct pki_revocatio
     return ok ? CLI_OK : CLI_FAILED;
 }
 
-static void say_written(const struct cli *cli, const char *dir, const char *name)
+/* One object of strings: key, value, key, value, NULL. */
+static void print_json(const char *const *words)
+{
+    static char line[65536];
+    struct json j = json_of(line, sizeof(line));
+    json_object_begin(&j, NULL);
+    for (; words[0] != NULL; words += 2) {
+        json_string(&j, words[0], words[1]);
+    }
+    json_object_end(&j);
+    (void)json_end(&j);
+    puts(line);
+}
+
+static void say_file(const struct cli *cli, const char *key, const char *path)
 {
     if (cli->json) {
-        printf("{\"certificate\":\"%s/%s.pem\",\"key\":\"%s/%s.key\"}\n", dir, name, dir, name);
+        print_json((const char *const[]){key, path, NULL});
+    } else {
+        printf("wrote %s\n", path);
+    }
+}
+
+static void say_written(const struct cli *cli, const char *dir, const char *name)
+{
+    char cert[PATH_MAX], key[PATH_MAX];
+    if (cli->json) {
+        print_json((const char *const[]){"certificate", path_in(dir, name, ".pem", cert), "key",
+                                         path_in(dir, name, ".key", key), NULL});
     } else {
         printf("wrote %s/%s.pem and %s/%s.key\n", dir, name, dir, name);
     }
@@ -376,8 +402,12 @@ int pki_revoke(const struct cli *cli, int argc, char **argv)
     }
     int code = write_crl(dir, ca, &revocation, 30);
     if (code == CLI_OK) {
-        printf(cli->json ? "{\"revoked\":\"%s\",\"crl\":\"%s/%s.crl\"}\n" : "revoked %s in %s/%s.crl\n",
-               revocation.serial, dir, ca);
+        (void)path_in(dir, ca, ".crl", path);
+        if (cli->json) {
+            print_json((const char *const[]){"revoked", revocation.serial, "crl", path, NULL});
+        } else {
+            printf("revoked %s in %s\n", revocation.serial, path);
+        }
     }
     return code;
 }
@@ -391,7 +421,8 @@ int pki_crl(const struct cli *cli, int argc, char **argv)
     const char *ca = options.issuer == NULL ? "ca" : options.issuer;
     int code = write_crl(argv[optind], ca, NULL, options.days == 0 ? 30 : options.days);
     if (code == CLI_OK) {
-        printf(cli->json ? "{\"crl\":\"%s/%s.crl\"}\n" : "wrote %s/%s.crl\n", argv[optind], ca);
+        char path[PATH_MAX];
+        say_file(cli, "crl", path_in(argv[optind], ca, ".crl", path));
     }
     return code;
 }
@@ -412,9 +443,8 @@ int pki_list(const struct cli *cli, int argc, char **argv)
         time_t not_after = (time_t)cert.not_after_unix_s;
         strftime(until, sizeof(until), "%Y-%m-%dT%H:%M:%SZ", gmtime(&not_after));
         if (cli->json) {
-            printf("{\"file\":\"%s\",\"subject\":\"%s\",\"issuer\":\"%s\",\"serial\":\"%s\",\"not_after\":\"%"
-                   "s\"}\n",
-                   argv[i], cert.subject, cert.issuer, cert.serial, until);
+            print_json((const char *const[]){"file", argv[i], "subject", cert.subject, "issuer", cert.issuer,
+                                             "serial", cert.serial, "not_after", until, NULL});
         } else {
             printf("%s\n  subject  %s\n  issuer   %s\n  serial   %s\n  until    %s\n", argv[i], cert.subject,
                    cert.issuer, cert.serial, until);
@@ -435,6 +465,6 @@ int pki_fleet_key(const struct cli *cli, int argc, char **argv)
     if (!made) {
         return cli_error(CLI_FAILED, "%s", error);
     }
-    printf(cli->json ? "{\"fleet_key\":\"%s\"}\n" : "wrote %s\n", argv[1]);
+    say_file(cli, "fleet_key", argv[1]);
     return CLI_OK;
 }
