@@ -3,6 +3,7 @@
 
 #include "edge/daemon/loop.h"
 #include "edge/daemon/network.h"
+#include "edge/daemon/store_watch.h"
 #include "edge/daemon/stream.h"
 #include "edge/daemon/worker.h"
 #include "edge/ops/policy_build.h"
@@ -32,6 +33,7 @@ struct daemon {
     size_t metrics_len;
     ns_t metrics_fresh_until;
     struct worker_shared shared;
+    struct store_watch store_watch;
     struct mesh_port port;
     struct worker *workers[WORKERS_MAX];
     uint32_t num_workers;

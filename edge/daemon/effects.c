@@ -121,6 +121,11 @@ void worker_replaced(struct worker *w, const struct mail_replaced *mail)
 static void carry_out_audit(struct worker *w, const struct audit *audit)
 {
     struct audit line = *audit;
+    struct store_stats store;
+    if (audit->type == AUDIT_STORE_FAILED) { /* only the store knows its path and what the medium said */
+        store_stats(w->shared->store, &store);
+        line.detail = store.error[0] == '\0' ? audit->detail : store.error;
+    }
     if (audit->type == AUDIT_SESSION_DOWN) { /* with what its last children transferred (core.h) */
         line.bytes_in += w->removed_in;
         line.bytes_out += w->removed_out;

@@ -171,7 +171,7 @@ static void fill_node(struct daemon *d, struct status *s)
     n->plane = "user";
     n->plane_interface = d->config_start->plane.interface;
     n->store = d->config_start->store.type == CONFIG_STORE_LMDB ? "lmdb" : "memory";
-    n->store_ok = s->store.error[0] == '\0';
+    n->store_ok = store_watch_look(&d->store_watch, &s->store, daemon_now());
     n->workers = s->cores;
     n->num_workers = d->num_workers;
     n->sessions_max = d->config_start->limits.sessions;

@@ -202,13 +202,16 @@ def full_disk():
             break
         scene.initiator("cl2", f"{number}@psk.example.net").connect()
     print(f"  after {number} more sessions")
-    print(f"  {scene.gateway.wait_event('store_failed')[0]['message']}")
+    failed = scene.gateway.wait_event("store_failed")[0]["message"]
+    print(f"  {failed}")
+    assert "No space left on device" in failed and "store /" in failed, failed
     other.connect()
     for each in (client, other):
         assert ping(each.node) == (5, 5)
     os.unlink(filler)
     wait_until("nothing is left unsaved", lambda: gauge("sessions_unsaved") == 0, 40, 0.2)
-    assert gauge("store_up") == 1 and scene.gateway.events("store_recovered")
+    wait_until("the store counts as up again", lambda: gauge("store_up") == 1, 30, 0.5)
+    assert scene.gateway.events("store_recovered")
     scene.gateway.kill()
     scene.gateway.start()
     assert scene.session_of("cl1@example.net") and scene.session_of("cl3@example.net")
