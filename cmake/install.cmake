@@ -9,6 +9,7 @@ endif()
 
 file(GLOB units CONFIGURE_DEPENDS image/units/*.service)
 install(FILES ${units} DESTINATION lib/systemd/system)
+install(FILES image/sysusers/holdfast.conf DESTINATION lib/sysusers.d)
 if(TARGET holdfast)
     # Written by the program itself, from the tables that it dispatches by.
     install(CODE "execute_process(COMMAND $<TARGET_FILE:holdfast> completion bash

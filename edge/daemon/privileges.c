@@ -1,5 +1,7 @@
 #include "edge/daemon/privileges.h"
 
+#include "edge/ops/config.h"
+
 #include <cap-ng.h>
 #include <errno.h>
 #include <grp.h>
@@ -13,9 +15,10 @@
 bool user_find(const char *name, struct user *ret_user, char ret_error[PRIVILEGES_ERROR_MAX])
 {
     *ret_user = (struct user){.uid = geteuid(), .gid = getegid()};
-    if (name == NULL) {
+    if (name == NULL && (geteuid() != 0 || getpwnam(CONFIG_USER_DEFAULT) == NULL)) {
         return true;
     }
+    name = name == NULL ? CONFIG_USER_DEFAULT : name;
     errno = 0;
     const struct passwd *entry = getpwnam(name);
     if (entry == NULL) {

@@ -13,7 +13,8 @@ struct user {
     char name[64]; /* empty: stay who we are */
 };
 
-/* The user of that name; NULL: none. False with a reason. */
+/* The user of that name; NULL: CONFIG_USER_DEFAULT where root starts us and there is one, else who we are.
+ * False with a reason. */
 HF_MUST bool user_find(const char *name, struct user *ret_user, char ret_error[PRIVILEGES_ERROR_MAX]);
 
 /* At once at the start: keys do not reach a core dump or a debugger of another user. Also raises the limits

@@ -2,9 +2,9 @@
 #include "edge/daemon/daemon.h"
 
 #include "edge/base/secret.h"
+#include "edge/daemon/hand_over.h"
 #include "edge/daemon/listener.h"
 #include "edge/daemon/memory.h"
-#include "edge/daemon/privileges.h"
 #include "edge/daemon/syscalls.h"
 #include "edge/ops/fleet_key.h"
 
@@ -97,6 +97,10 @@ static bool step_folders(struct start *s)
     const struct config *config = s->config;
     if (config->store.type == CONFIG_STORE_LMDB && folder_of(s, config->store.path)) {
         (void)!folder_make(s, config->store.path, 0700);
+        int error = store_hand_over(config->store.path, &s->user);
+        if (error != 0) {
+            return failed(s, config->store.path, error);
+        }
     }
     return folder_of(s, config->control.socket) &&
            (!config->fleet_key_generated || folder_of(s, config->fleet_key));
@@ -166,11 +170,34 @@ static bool step_listeners(struct start *s)
     return error == 0 || failed(s, config->metrics.listen, error);
 }
 
+static void say_user(struct start *s)
+{
+    struct log *log = &s->d->log;
+    const char *file;
+    uint32_t count = files_unreadable(s->config, s->d->config_path, &file);
+    if (geteuid() == 0 && s->config->user == NULL) {
+        log_event(log, daemon_wall_ns(), LOG_LEVEL_WARNING, "runs_as_root", LOG_NO_FIELDS,
+                  "stays root, with CAP_NET_ADMIN alone: there is no user '" CONFIG_USER_DEFAULT
+                  "', and `user:` names none");
+    } else {
+        log_event(log, daemon_wall_ns(), LOG_LEVEL_INFO, "runs_as", LOG_FIELDS(LOG_NUMBER("uid", geteuid())),
+                  "runs as %s, uid %u, from now on", s->user.name[0] == '\0' ? "before" : s->user.name,
+                  geteuid());
+    }
+    if (count > 0) {
+        log_event(log, daemon_wall_ns(), LOG_LEVEL_WARNING, "reload_unreadable",
+                  LOG_FIELDS(LOG_TEXT("file", file), LOG_NUMBER("files", count)),
+                  "a reload will be refused: uid %u cannot read %u of its files, such as %s", geteuid(),
+                  count, file);
+    }
+}
+
 static bool step_privileges(struct start *s)
 {
     if (!privileges_drop(&s->user, s->error)) {
         return false;
     }
+    say_user(s);
     int error = syscalls_restrict();
     if (error != 0) { /* a kernel without seccomp: everything else still holds */
         log_event(&s->d->log, daemon_wall_ns(), LOG_LEVEL_WARNING, "seccomp", LOG_NO_FIELDS,

@@ -3,6 +3,7 @@
 
 #include "edge/ops/file.h"
 
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -58,6 +59,19 @@ static void log_folder(const struct check *check)
     free(folder);
 }
 
+static void user_check(const struct check *check)
+{
+    const char *user = check->config->user;
+
+    if (user == NULL && getpwnam(CONFIG_USER_DEFAULT) == NULL) {
+        check_warn(check, "user",
+                   "the daemon stays root, with CAP_NET_ADMIN alone: there is no user '" CONFIG_USER_DEFAULT
+                   "' on this host; make it, or name another");
+    } else if (user != NULL && getpwnam(user) == NULL) {
+        check_warn(check, "user", "there is no user '%s' on this host", user);
+    }
+}
+
 void check_files(const struct check *check, unsigned mode)
 {
     const struct config *config = check->config;
@@ -73,6 +87,7 @@ void check_files(const struct check *check, unsigned mode)
     if (!config->fleet_key_generated) {
         file_check(check, "fleet_key", config->fleet_key, true);
     }
+    user_check(check);
     if (config->log.file != NULL && strcmp(config->log.file, "-") != 0) {
         log_folder(check);
     }

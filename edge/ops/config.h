@@ -10,6 +10,7 @@
 #include "edge/base/limits.h"
 #include "edge/crypto/cert.h"
 
+#define CONFIG_USER_DEFAULT "holdfast"
 #define CONFIG_PATH_DEFAULT "/etc/holdfast/holdfast.yaml"
 #define CONFIG_BYTES_MAX (4u << 20)
 
@@ -203,7 +204,7 @@ struct config {
     struct config_log log;
     struct config_metrics metrics;
     struct config_control control;
-    char *user; /* NULL: privileges are dropped, the user is kept */
+    char *user; /* NULL: CONFIG_USER_DEFAULT where root starts us and there is one, else who starts us */
 
     uint32_t num_workers;     /* resolved, from here on; 0: one per core */
     bool fleet_key_generated; /* no key named in the file: one is made at `fleet_key` at the first start */

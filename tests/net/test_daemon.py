@@ -150,9 +150,44 @@ def exit_codes():
     assert code("--config", "/nonexistent") == 3 and code("--check", "--config", "/nonexistent") == 3
 
 
+@suite.case("with a user 'holdfast' it becomes that, takes root's store along, and opens its log anew")
+def default_user():
+    gateway, uid = scene.gateway, 4242
+    assert gateway.events("runs_as_root"), "there is such a user here already"
+    gateway.stop()
+    passwd, log = scene.lab.path("passwd"), scene.lab.path("log/events.log")
+    with open("/etc/passwd") as file, open(passwd, "w") as changed:
+        changed.write(file.read() + f"holdfast:x:{uid}:{uid}::/:/usr/sbin/nologin\n")
+    os.makedirs(os.path.dirname(log))
+    os.chmod(scene.lab.path(""), 0o755)
+    os.chown(os.path.dirname(log), uid, uid)
+    gateway.config["log"] = {"file": log}
+    run(["mount", "--bind", passwd, "/etc/passwd"])
+    try:
+        gateway.start()
+        assert status_of_process()["Uid"].split() == [str(uid)] * 4
+        assert int(status_of_process()["CapEff"], 16) == 1 << 12
+        said = [json.loads(line) for line in open(log)]
+        assert [line["uid"] for line in said if line["event"] == "runs_as"] == [uid], said
+        assert any(line["event"] == "reload_unreadable" for line in said), said
+        assert gateway.identities() == ["cl1@example.net"], "the session came back from a store that was root's"
+        assert ping(client.node, count=1) == (1, 1)
+        os.rename(log, log + ".1")
+        assert gateway.cli("reload", check=False).returncode == 1, "what root alone can read"
+        wait_until("the log goes on in a new file",
+                   lambda: os.path.exists(log) and "reload_refused" in open(log).read())
+        gateway.stop()
+    finally:
+        run(["umount", "/etc/passwd"])
+        run(["chown", "-R", "root:root", gateway.config["store"]["path"]])
+        del gateway.config["log"]
+        gateway.write_config()
+
+
 @suite.case("systemd hears of readiness, reloads, the watchdog and the end")
 def notices():
-    scene.gateway.stop()
+    if scene.gateway.process.running():
+        scene.gateway.stop()
     path = scene.lab.path("notices")
     said = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     said.bind(path)

@@ -97,6 +97,7 @@ class Holdfast:
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         path = os.path.join(self.dir, f"notify-{self.starts}")
         notify.bind(path)
+        os.chmod(path, 0o666)  # as systemd's: the daemon may become another user
         notify.setblocking(False)
         command = [os.path.join(self.bin, "holdfastd"), "--config", self.config_path]
         self.process = self.node.start("holdfastd", *command, env={"NOTIFY_SOCKET": path, **(env or {})})

@@ -129,7 +129,7 @@ const char full_config[] =
     "log: {file: events.log, level: debug}\n"                                             /* 60 */
     "metrics: {listen: \"[::1]:9500\"}\n"                                                 /* 61 */
     "control: {socket: control.sock, group: adm}\n"                                       /* 62 */
-    "user: holdfast\n"                                                                    /* 63 */
+    "user: root\n"                                                                        /* 63 */
     "mobike: {trust_addresses: true}\n";                                                  /* 64 */
 
 const char *text_replace(const char *text, const char *from, const char *to)

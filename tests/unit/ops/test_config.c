@@ -186,6 +186,11 @@ Test(config, files_are_looked_at)
     folder_write(&folder, "ca.pem", "x", 0644);
     folder_write(&folder, "ca.crl", "x", 0644);
     folder_write(&folder, "alice.psk", "x", 0600);
+    folder_write(&folder, "c.yaml", text_replace(full_config, "user: root", "user: no-such-user"), 0600);
+    cr_assert(config_load(path, &config, errors), "%s", findings_of(errors));
+    cr_assert_not_null(strstr(findings_of(errors), ": warning: user: there is no user 'no-such-user'"));
+    cr_assert_eq(errors->num_warnings, 1);
+    config_free(config);
     folder_write(&folder, "c.yaml", full_config, 0600);
     cr_assert(config_load(path, &config, errors), "%s", findings_of(errors));
     cr_assert_eq(errors->count, 0);

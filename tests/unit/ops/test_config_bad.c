@@ -29,7 +29,7 @@ static void rows_check(const struct bad *rows, size_t count)
 static const struct bad keys_and_types_rows[] = {
     {"  assign: lo", "  asign: lo", "3:3: listen: unknown key 'asign'; did you mean 'assign'?"},
     {"workers: 2", "wokrers: 2", "6:1: unknown key 'wokrers'; did you mean 'workers'?"},
-    {"user: holdfast", "frobnicate: 1",
+    {"user: root", "frobnicate: 1",
      "63:1: unknown key 'frobnicate'; known here: listen, workers, shard_bits, plane, store, fleet_key, "
      "limits, "
      "identities, pools, connections, proposals, timers, mobike, log, metrics, control, user"},

@@ -14,7 +14,7 @@ static const struct row rows[] = {
     {"workers: 2", "# other words\nworkers: 2", false, NULL},
     {"workers: 2", "workers: 3", true, "workers: 2 -> 3"},
     {"workers: 2\n", "", true, "workers: 2 -> (default)"},
-    {"user: holdfast\n", "", true, "user: holdfast -> (default)"},
+    {"user: root\n", "", true, "user: root -> (default)"},
     {"ike_port: 500", "ike_port: 501", true, "listen.ike_port: 500 -> 501"},
     {"[198.51.100.1, ", "[198.51.100.2, ", true,
      "listen.addresses: [198.51.100.1, 2001:db8::1] -> [198.51.100.2, 2001:db8::1]"},
