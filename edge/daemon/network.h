@@ -23,8 +23,8 @@ struct network {
 /* Before privileges are dropped. False with a reason; network_down() then takes back what was done. */
 HF_MUST bool network_up(struct network *network, const struct config *config, uint32_t num_workers,
                         char ret_error[NETWORK_ERROR_MAX]);
-/* From the pools of the config in force to those of a new one, without a moment in which those of both have no
- * routes. False with a reason, and then everything is as before. */
+/* From the pools of the config in force to those of a new one, without a moment in which those of both have
+ * no routes. False with a reason, and then everything is as before. */
 HF_MUST bool network_reload(struct network *network, const struct config *old, const struct config *new,
                             char ret_error[NETWORK_ERROR_MAX]);
 /* Takes back everything but forwarding, which others may have come to rely on. TUN devices go with their

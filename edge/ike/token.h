@@ -1,5 +1,5 @@
-/* Tokens of store and plane operations: a number of 31 bits, which wraps around and is never 0, above the slot
- * that the operation is about. The top bit is the host's. */
+/* Tokens of store and plane operations: a number of 31 bits, which wraps around and is never 0, above the
+ * slot that the operation is about. The top bit is the host's. */
 #pragma once
 
 #include "edge/base/compiler.h"

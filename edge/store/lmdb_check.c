@@ -5,7 +5,8 @@
  * forked before other threads are there, but a medium that comes back later is looked at while they run. What
  * the child calls then must not need what another thread may have held: LMDB with MDB_NOLOCK takes no lock of
  * its own, and glibc leaves malloc() usable in a forked child. It keeps no descriptor but its pipe, and ends
- * with us: else sockets, TUN devices and the store's lock would stay taken by a process that serves nobody. */
+ * with us: else sockets, TUN devices and the store's lock would stay taken by a process that serves
+ * nobody. */
 #include "edge/store/lmdb_env.h"
 
 #include <errno.h>

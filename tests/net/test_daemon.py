@@ -170,7 +170,7 @@ def default_user():
         said = [json.loads(line) for line in open(log)]
         assert [line["uid"] for line in said if line["event"] == "runs_as"] == [uid], said
         assert any(line["event"] == "reload_unreadable" for line in said), said
-        assert gateway.identities() == ["cl1@example.net"], "the session came back from a store that was root's"
+        assert gateway.identities() == ["cl1@example.net"], "from a store that was root's"
         assert ping(client.node, count=1) == (1, 1)
         os.rename(log, log + ".1")
         assert gateway.cli("reload", check=False).returncode == 1, "what root alone can read"
