@@ -72,7 +72,7 @@ void echo_act(struct load *load, struct session *session)
 {
     struct tally *tally = &load->tally;
     ns_t next = load_around(load, load->options->every[CHORE_ECHO]);
-    if (session->child.spi_in == 0 || session->inner.bytes[15] == 0) {
+    if (session->child.spi_in == 0 || !ip_is_v4(&session->inner)) {
         tally->bare++;
         session->at[CHORE_ECHO] = next;
         return;

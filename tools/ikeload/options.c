@@ -368,7 +368,7 @@ static bool options_agree(const struct options *options)
     if (options->num_sources > 0 && ip_is_v4(&options->source) != ip_is_v4(&options->gateway)) {
         return complain("--source and the gateway are of different families");
     }
-    if (options->every[CHORE_ECHO] > 0 && options->echo_to.bytes[15] == 0) {
+    if (options->every[CHORE_ECHO] > 0 && !ip_is_v4(&options->echo_to)) {
         return complain("--echo needs --echo-to");
     }
     if (options->every[CHORE_REBIND] > 0 && options->every[CHORE_ECHO] + options->every[CHORE_DPD] == 0) {
