@@ -151,7 +151,7 @@ class Soak:
 
     def windows(self):
         """Of the time when all had come up, without its first third: the earlier half and the later half."""
-        up = [s for s in self.samples if s["client"].get("opening_s", 0) > 0 and s["client"]["deleting_s"] == 0]
+        up = [s for s in self.samples if s["client"].get("opening_s", 0) > 0 and s["client"]["held_s"] == 0]
         steady = up[len(up) // 3:]
         half = len(steady) // 2
         return steady[:half], steady[half:]
@@ -196,6 +196,8 @@ class Soak:
 
     def judge_client(self):
         said = self.said
+        with open(self.load.log_path) as log:
+            print("".join(line for line in log if not line.startswith("{")), end="")
         self.find(self.code == 0, f"ikeload ended with {self.code}: {said.get('causes')}")
         for name in ("failed", "lost", "sas_left_over", "childless", "esp_wrong", "pings_unanswered"):
             self.find(said[name] == 0, f"{name}: {said[name]}")

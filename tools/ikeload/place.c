@@ -1,5 +1,8 @@
 #include "tools/ikeload/place.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 /* For so long a session may have two children or IKE SAs: until who made the new one deletes the old. */
 #define LINGER (30 * NS_PER_S)
 
@@ -172,6 +175,35 @@ static bool is_single(const struct initiator *client)
     return sas == 1 && initiator_num_children(client) <= 1;
 }
 
+/* Which SAs those are, for who has to find out why. */
+static void leftover_say(const struct place *place)
+{
+    const struct initiator *client = &place->client;
+    const struct initiator_counters *counters = &client->counters;
+    fprintf(stderr,
+            "ikeload: session %u has an SA too many: chore %d, notify %u, child notify %u; rekeys by the "
+            "gateway: "
+            "%" PRIu64 " of children, %" PRIu64 " of IKE SAs; %" PRIu64 " answered, %" PRIu64
+            " asked, %" PRIu64 " without use\n",
+            place->session, place->chore, client->notify, client->child_notify, counters->gateway_rekeys,
+            counters->gateway_ike_rekeys, counters->requests_answered, counters->exchanges_done,
+            counters->garbage);
+    for (uint32_t i = 0; i < INITIATOR_SAS; i++) {
+        const struct initiator_sa *sa = &client->sa[i];
+        if (sa->used) {
+            fprintf(stderr, "  IKE SA %016" PRIx64 " %016" PRIx64 "%s%s, next %u, %u\n", sa->spi_i, sa->spi_r,
+                    sa->by_gateway ? " by the gateway" : "", i == client->current ? " current" : "",
+                    sa->next_id, sa->peer_next_id);
+        }
+    }
+    for (uint32_t i = 0; i < INITIATOR_CHILDREN_MAX; i++) {
+        if (client->children[i].used) {
+            fprintf(stderr, "  Child SA %08x %08x\n", client->children[i].spi_in,
+                    client->children[i].spi_out);
+        }
+    }
+}
+
 static void forget_old(struct initiator *client)
 {
     for (uint32_t i = 0; i < INITIATOR_SAS; i++) {
@@ -196,6 +228,7 @@ static bool is_done(struct load *load, struct place *place)
         return false;
     }
     load->tally.leftover++;
+    leftover_say(place);
     forget_old(&place->client);
     return true;
 }
