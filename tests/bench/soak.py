@@ -47,8 +47,9 @@ class Soak:
         self.read = 0
 
     def configure(self, _, config):
-        # Besides the live ones there are those that have vanished and not been missed yet.
-        config["limits"] = {"sessions": self.sessions * 5 // 4 + 100, "half_open": 1000}
+        # Besides the live ones there are those that have vanished and not been missed yet, those that were
+        # deleted or replaced a moment ago, and shards that get more than others.
+        config["limits"] = {"sessions": self.sessions * 3 // 2 + 200, "half_open": 1000}
         config["timers"] = {"dpd": f"{self.dpd_s:.0f}s", "retransmit": f"{RETRANSMIT_S * 1000:.0f}ms",
                             "response_keep": f"{max(5, RESPONSE_KEEP_S / self.pace):.0f}s",
                             "retries": RETRIES, "child_rekey": f"{CHILD_REKEY_S / self.pace:.0f}s",
@@ -62,9 +63,9 @@ class Soak:
         chores = [word for name, every_s in CHORES.items()
                   for word in (f"--{name}", f"{every_s / self.pace * 1000:.0f}ms")]
         self.load = self.node.start(
-            "ikeload", os.path.join(build_dir(), "ikeload"), "--json", "--quiet", "--report", "1s", "--delete",
-            "-n", str(self.sessions), "-r", str(OPEN_PER_S), "-w", str(WINDOW), "-p", self.psk, "-i",
-            "user%@psk.example.net", "-g", GATEWAY_ID, "-s", SOURCES, "--ports", str(PORTS), "--nat",
+            "ikeload", os.path.join(build_dir(), "ikeload"), "--json", "--quiet", "--report", "1s",
+            "--delete", "-n", str(self.sessions), "-r", str(OPEN_PER_S), "-w", str(WINDOW), "-p", self.psk,
+            "-i", "user%@psk.example.net", "-g", GATEWAY_ID, "-s", SOURCES, "--ports", str(PORTS), "--nat",
             "--mobike", "50", "--echo-to", INNER4, "--away", f"{AWAY_S / self.pace * 1000:.0f}ms",
             "--retransmit", "1s", *chores, "--hold", f"{self.seconds:.0f}s", ANYCAST4)
 
@@ -169,7 +170,8 @@ class Soak:
         if len(early) < 3:
             self.find(False, f"only {len(early)} samples to compare")
             return
-        base, base_late = (self.median(window, lambda s: s["live"] + s["waiting"]) for window in (early, late))
+        base, base_late = (self.median(window, lambda s: s["live"] + s["waiting"])
+                           for window in (early, late))
         self.compare("anonymous memory, KiB", early, late, lambda s: s["anon_kb"], LITTLE_KB)
         self.compare("file descriptors", early, late, lambda s: s["fds"], 0)
         # The client's numbers are up to a second old.
@@ -224,35 +226,34 @@ class Soak:
     # ---- output
 
     def report(self):
-        said, span = self.said, self.samples[-1]["at_s"] - self.samples[0]["at_s"]
-        busy = self.samples[-1]["cpu_s"] - self.samples[0]["cpu_s"]
-        client_busy = self.samples[-1]["client_cpu_s"] - self.samples[0]["client_cpu_s"]
-        print(f"sessions   {said['came_up']} opened, held for {said['held_s']:.0f} s; "
-              f"{said['left']} left and {said['vanished']} vanished, {said['returned']} came again; "
-              f"{said['failed']} failed, {said['lost']} lost")
-        print(f"rekeys     of children {said['child_rekeys']} by the client, {said['gateway_child_rekeys']} by "
-              f"the gateway, {said['child_rekeys_refused']} refused; of IKE SAs {said['ike_rekeys']}, "
-              f"{said['gateway_ike_rekeys']}, {said['ike_rekeys_refused']}")
-        print(f"moves      {said['roamed']} by MOBIKE, {said['rebound']} without a word; the gateway saw "
-              f"{self.end['gateway'].get('holdfast_moves_total', 0):.0f}")
-        print(f"pings      {said['pings_answered']} answered, {said['pings_repeated']} of them repeated first, "
-              f"{said['pings_unanswered']} never")
-        print(f"asked      {said['dpds']} liveness checks by the client, "
-              f"{self.end['gateway'].get('holdfast_dpd_sent_total', 0):.0f} by the gateway; "
-              f"repeated requests: {said['datagrams']['repeated']} and "
-              f"{self.end['gateway'].get('holdfast_retransmits_sent_total', 0):.0f}")
-        print(f"CPU        gateway {busy / span:.0%} of a core, client {client_busy / span:.0%}")
-        print(f"memory     anonymous: {self.empty['anon_kb']} KiB empty, {self.samples[-1]['anon_kb']} KiB full, "
-              f"{self.end['anon_kb']} KiB at the end; descriptors {self.empty['fds']}, "
-              f"{self.samples[-1]['fds']}, {self.end['fds']}")
-        print(f"empty      {self.drained_s:.0f} s after the last client left")
-        print()
+        said, gateway, first, last = self.said, self.end["gateway"], self.samples[0], self.samples[-1]
+        span = last["at_s"] - first["at_s"]
+        busy, client_busy = ((last[name] - first[name]) / span for name in ("cpu_s", "client_cpu_s"))
+        seen = {name: int(gateway.get(f"holdfast_{name}_total", 0))
+                for name in ("moves", "dpd_sent", "retransmits_sent")}
+        print(f"""\
+sessions   {said['came_up']} opened, held for {said['held_s']:.0f} s; {said['left']} left and \
+{said['vanished']} vanished, {said['returned']} came again; {said['failed']} failed, {said['lost']} lost
+children   rekeyed {said['child_rekeys']} times by the client, {said['gateway_child_rekeys']} times by the \
+gateway, refused {said['child_rekeys_refused']} times
+IKE SAs    rekeyed {said['ike_rekeys']} times by the client, {said['gateway_ike_rekeys']} times by the \
+gateway, refused {said['ike_rekeys_refused']} times
+moves      {said['roamed']} by MOBIKE, {said['rebound']} without a word; the gateway saw {seen['moves']}
+pings      {said['pings_answered']} answered, {said['pings_repeated']} repeated first, \
+{said['pings_unanswered']} never answered
+asked      {said['dpds']} liveness checks by the client, {seen['dpd_sent']} by the gateway; repeated \
+requests: {said['datagrams']['repeated']} and {seen['retransmits_sent']}
+CPU        gateway {busy:.0%} of a core, client {client_busy:.0%}
+memory     {self.empty['anon_kb']} KiB anonymous when empty, {last['anon_kb']} KiB full, \
+{self.end['anon_kb']} KiB at the end
+empty      {self.drained_s:.0f} s after the last client left
+""")
         table(("what", "", "earlier", "expected", "later", "most", "may exceed"), self.rows)
         print()
         for finding in self.findings:
             print(f"FAIL       {finding}")
         print("good       nothing grew, nothing was lost, nothing was left" if not self.findings else
-              f"bad        {len(self.findings)} findings")
+              f"bad        {len(self.findings)} findings", flush=True)
 
 
 def run(options):
@@ -260,6 +261,9 @@ def run(options):
     soak = Soak(options.sessions, options.seconds, options.pace, options.every, options.quiet)
     try:
         soak.run()
+    except Exception:
+        print(f"the gateway's log ends with:\n{soak.gateway.process.log_tail(20)}")
+        raise
     finally:
         Process.end_all()
     if not options.quiet and sys.stderr.isatty():

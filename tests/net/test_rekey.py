@@ -34,7 +34,8 @@ class SequencedPing:
         self.process.wait(SECONDS * 2 + 20)
         text = self.process.log()
         self.sent = int(re.search(r"(\d+) packets transmitted", text)[1])
-        seen = collections.Counter(int(number) for number in re.findall(r"bytes from .* icmp_seq=(\d+) ", text))
+        numbers = re.findall(r"bytes from .* icmp_seq=(\d+) ", text)
+        seen = collections.Counter(int(number) for number in numbers)
         self.missing = sorted(set(range(1, self.sent + 1)) - set(seen))
         self.twice = sorted(number for number, count in seen.items() if count > 1)
         return self
@@ -108,7 +109,8 @@ def traffic():
           f"and sent them {moved['out']}; at most {most:.0f} children in its data plane")
     print(f"  dropped by the gateway: {drops or 'nothing'}")
     for client, _ in clients:
-        print(f"  {client.identity}: " + ", ".join(f"{what} {count}" for what, count in rekeys(client).items()))
+        counts = ", ".join(f"{what} {count}" for what, count in sorted(rekeys(client).items()))
+        print(f"  {client.identity}: {counts}")
     for ping in pings:
         if ping.missing or ping.twice:
             print(f"  to {ping.target}: missing {ping.missing[:20]}, twice {ping.twice[:20]}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A short soak (tools/soak is the long one): sessions rekey, move, ping, come and go; nothing stays behind."""
+"""A short soak (tools/soak makes long ones): sessions rekey, move, ping, come and go; nothing stays."""
 import os
 import sys
 
