@@ -10,6 +10,7 @@
 #include "edge/crypto/cert.h"
 #include "edge/crypto/seal.h"
 #include "edge/ike/policy.h"
+#include "edge/ike/tables.h"
 
 enum event_type {
     EVENT_START,    /* first event: claim shards, read the store back */
@@ -170,6 +171,7 @@ struct core_counters {
     uint64_t moves, mobike_updates;
     uint64_t store_failures, sessions_restored;
     uint32_t sessions, half_open, children, unsaved; /* gauges; unsaved: established, but not in the store */
+    uint32_t tables[IKE_TABLES];                     /* entries in use */
 };
 /* A copy made now; valid until the next call. Called by the core's own thread. */
 const struct core_counters *core_counters(struct core *core);

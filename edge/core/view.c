@@ -27,6 +27,7 @@ const struct core_counters *core_counters(struct core *core)
     c->half_open = ike->half_open;
     c->children = ike->children;
     c->unsaved = ike->unsaved;
+    ike_tables(core->ike, c->tables);
     return c;
 }
 

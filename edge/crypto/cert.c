@@ -15,7 +15,6 @@
  * their users carry clientAuth instead; the deprecated IPsec purposes can mean nothing but this use either.
  */
 static const struct span purposes[] = {
-    OID(0x2b, 6, 1, 5, 5, 7, 3, 2),  /* clientAuth */
     OID(0x2b, 6, 1, 5, 5, 7, 3, 17), /* ipsecIKE */
     OID(0x2b, 6, 1, 5, 5, 7, 3, 5),  /* ipsecEndSystem */
     OID(0x2b, 6, 1, 5, 5, 7, 3, 7),  /* ipsecUser */
@@ -23,10 +22,16 @@ static const struct span purposes[] = {
     OID(0x55, 0x1d, 0x25, 0),        /* anyExtendedKeyUsage */
 };
 
-static bool purpose_is_ours(const ASN1_OBJECT *purpose)
+static const struct span client_auth = OID(0x2b, 6, 1, 5, 5, 7, 3, 2);
+static const struct span server_auth = OID(0x2b, 6, 1, 5, 5, 7, 3, 1);
+
+static bool purpose_is_ours(const ASN1_OBJECT *purpose, bool of_gateways)
 {
     struct span oid = span_of(OBJ_get0_data(purpose), OBJ_length(purpose));
 
+    if (span_equal(oid, of_gateways ? server_auth : client_auth)) {
+        return true;
+    }
     for (size_t i = 0; i < HF_COUNT(purposes); i++) {
         if (span_equal(oid, purposes[i])) {
             return true;
@@ -35,7 +40,7 @@ static bool purpose_is_ours(const ASN1_OBJECT *purpose)
     return false;
 }
 
-static enum cause check_extended_usage(X509 *leaf)
+static enum cause check_extended_usage(X509 *leaf, bool of_gateways)
 {
     int critical = 0;
     EXTENDED_KEY_USAGE *usage = X509_get_ext_d2i(leaf, NID_ext_key_usage, &critical, NULL);
@@ -45,19 +50,19 @@ static enum cause check_extended_usage(X509 *leaf)
         return critical == -1 ? CAUSE_NONE : CAUSE_CERT_PARSE; /* -1: there is none */
     }
     for (size_t i = 0; i < sk_ASN1_OBJECT_num(usage); i++) {
-        ours |= purpose_is_ours(sk_ASN1_OBJECT_value(usage, i));
+        ours |= purpose_is_ours(sk_ASN1_OBJECT_value(usage, i), of_gateways);
     }
     sk_ASN1_OBJECT_pop_free(usage, ASN1_OBJECT_free);
     return ours ? CAUSE_NONE : CAUSE_CERT_USAGE;
 }
 
 /* RFC 4945 5.1.3.2: where keyUsage is present it allows signatures. A CA does not act as a client. */
-static enum cause check_usage(X509 *leaf)
+static enum cause check_usage(X509 *leaf, bool of_gateways)
 {
     bool signs = (X509_get_key_usage(leaf) & (X509v3_KU_DIGITAL_SIGNATURE | X509v3_KU_NON_REPUDIATION)) != 0;
     bool is_ca = (X509_get_extension_flags(leaf) & EXFLAG_CA) != 0;
 
-    return signs && !is_ca ? check_extended_usage(leaf) : CAUSE_CERT_USAGE;
+    return signs && !is_ca ? check_extended_usage(leaf, of_gateways) : CAUSE_CERT_USAGE;
 }
 
 /* ---- the chain ---- */
@@ -172,7 +177,7 @@ static enum cause check_leaf(const struct trust *trust, X509 *leaf, const struct
         return CAUSE_CERT_KEY;
     }
     if (cause == CAUSE_NONE) {
-        cause = check_usage(leaf);
+        cause = check_usage(leaf, trust->of_gateways);
     }
     if (cause == CAUSE_NONE && !x509_has_identity(leaf, id)) {
         cause = CAUSE_CERT_ID;

@@ -43,6 +43,8 @@ struct trust;
 enum crl_policy { CRL_IF_PRESENT, CRL_REQUIRED };
 struct trust *trust_new(enum crl_policy policy);
 void trust_free(struct trust *trust);
+/* For a client, which checks a gateway: the extended key usage serverAuth takes clientAuth's place. */
+void trust_of_gateways(struct trust *trust);
 /* PEM text with one or more certificates / CRLs; on failure false and ret_error says why. CAs come before
  * CRLs, so that a CRL can be checked against its CA; an intermediate CA may be an anchor. Not once the engine
  * uses `trust`. */

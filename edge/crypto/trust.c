@@ -27,6 +27,11 @@ struct trust *trust_new(enum crl_policy policy)
     return trust;
 }
 
+void trust_of_gateways(struct trust *trust)
+{
+    trust->of_gateways = true;
+}
+
 void trust_free(struct trust *trust)
 {
     if (trust != NULL) {

@@ -18,6 +18,7 @@ struct revocation_list {
 struct trust {
     X509_STORE *store; /* the CAs; not changed once the engine uses it */
     enum crl_policy policy;
+    bool of_gateways; /* leaves are for serverAuth instead of clientAuth */
     size_t num_cas, num_crls;
     uint8_t certreq[TRUST_CAS_MAX][20];
     struct revocation_list crls[TRUST_CRLS_MAX];

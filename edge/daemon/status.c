@@ -53,6 +53,7 @@ static void add_worker(struct status *s, const struct worker_status *worker)
     s->sum.plane.udp_bursts += worker->plane.udp_bursts;
     s->sum.plane.too_big_sent += worker->plane.too_big_sent;
     s->sum.plane.dummies += worker->plane.dummies;
+    s->sum.plane.children += worker->plane.children;
     s->sum.udp.datagrams_in += worker->udp.datagrams_in;
     s->sum.udp.bytes_in += worker->udp.bytes_in;
     s->sum.udp.datagrams_out += worker->udp.datagrams_out;
@@ -106,6 +107,7 @@ static void io_samples(struct status *s)
     sample(s, "tun_writes", "Packets or super-packets written to the TUN devices.", true, sum->tun.writes);
     sample(s, "too_big_sent", "ICMP errors for packets above the tunnel MTU.", true, sum->plane.too_big_sent);
     sample(s, "esp_dummies", "ESP dummy packets, discarded as they should be.", true, sum->plane.dummies);
+    sample(s, "plane_children", "Child SAs that the data plane has.", false, sum->plane.children);
     sample(s, "handed_over", "Datagrams that another worker than the one they reached had to serve.", true,
            sum->handed_over);
     sample(s, "ring_overflows", "Times a completion queue was too short.", true, sum->ring_overflows);

@@ -11,6 +11,7 @@
 #include "edge/base/slab.h"
 #include "edge/ike/policy.h"
 #include "edge/ike/sa.h"
+#include "edge/ike/tables.h"
 
 struct ike;
 
@@ -146,6 +147,8 @@ void ike_replaced(struct ike *ike, struct ike_time time, const struct identity *
 bool ike_disconnect(struct ike *ike, struct ike_time time, uint64_t session_id);
 
 const struct ike_counters *ike_counters(const struct ike *ike);
+/* Entries in use. */
+void ike_tables(const struct ike *ike, uint32_t ret_used[IKE_TABLES]);
 /* Tables for read-only views. */
 uint32_t ike_capacity(const struct ike *ike);
 const struct ike_sa *ike_sa_at(const struct ike *ike, uint32_t slot); /* NULL when free */

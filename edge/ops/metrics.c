@@ -156,6 +156,14 @@ static void ike_put(struct page *p, const struct core_counters *c)
     counter(p, "store_failures_total", "Writes that the session store did not take.", c->store_failures);
 }
 
+static void tables_put(struct page *p, const struct core_counters *c)
+{
+    head(p, "table_entries", "gauge", "Entries in use of the engine's tables.");
+    for (enum ike_table table = 0; table < IKE_TABLES; table++) {
+        labelled(p, "table_entries", "table", ike_table_name(table), NULL, NULL, c->tables[table]);
+    }
+}
+
 static void traffic_put(struct page *p, const struct snapshot *s, const struct core_counters *c)
 {
     head(p, "bytes_total", "counter", "Bytes of inner packets; in: from clients.");
@@ -226,6 +234,7 @@ size_t metrics_format(char *ret_text, size_t cap, const struct snapshot *snapsho
     node_put(&p, snapshot);
     sessions_put(&p, snapshot, &sum);
     ike_put(&p, &sum);
+    tables_put(&p, &sum);
     traffic_put(&p, snapshot, &sum);
     pools_put(&p, snapshot);
     certificates_put(&p, snapshot);

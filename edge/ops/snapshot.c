@@ -34,6 +34,9 @@ void counters_sum(const struct core_counters *workers, uint32_t num_workers, str
         ret_sum->half_open += w->half_open;
         ret_sum->children += w->children;
         ret_sum->unsaved += w->unsaved;
+        for (int table = 0; table < IKE_TABLES; table++) {
+            ret_sum->tables[table] += w->tables[table];
+        }
     }
 }
 

@@ -44,7 +44,7 @@ class Stage:
     def auth_arguments(self, auth):
         if auth == "psk":
             return ["--psk", self.psk]
-        return ["-c", self.me.chain_path, "-k", self.me.key_path, "-a", self.authority.path]
+        return ["-c", self.me.chain_path, "-k", self.me.key_path, "-a", self.authority.path, "--no-verify"]
 
     def load(self, auth, sessions, window):
         """What ikeload says of opening so many sessions."""

@@ -6,6 +6,7 @@ import signal
 import time
 
 from lab.holdfast import build_dir, write
+from lab.pki import Authority
 from lab.process import wait_until
 from lab.scene import SECRETS, Scene
 from lab.strongswan import GATEWAY_ID
@@ -59,8 +60,11 @@ def certificates():
     said = ikeload(*arguments, gateway=ANYCAST6)
     assert (said["came_up"], said["deleted"]) == (50, 50), said
     gone()
-    said = ikeload(*arguments, "--verify", code=1)  # the gateway's certificate is for servers only
+    other = Authority(scene.lab.path("pki"), "Another CA").path
+    arguments[arguments.index("-a") + 1] = other
+    said = ikeload(*arguments, code=1)  # it could be anybody
     assert said["causes"] == [{"cause": "wrong answer", "was_up": False, "count": 50}], said
+    assert ikeload(*arguments, "--no-verify")["came_up"] == 50
     scene.gateway.cli("disconnect", "--all")
     gone()
 

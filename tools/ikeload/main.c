@@ -58,6 +58,7 @@ static bool read_certificates(const struct options *options, struct load_secrets
     char error[CRYPTO_ERROR_MAX];
     struct span chain_pem, key_pem, ca_pem;
     struct trust *trust = trust_new(CRL_IF_PRESENT);
+    trust_of_gateways(trust);
     secrets->trust = trust;
     if (!file_read(options->certificate, chain, sizeof(chain), &chain_pem) ||
         !file_read(options->key, key, sizeof(key), &key_pem) ||
@@ -109,7 +110,7 @@ static void run_opening(struct load *load, struct report *report)
     while (stops == 0 && (load->next_open < load->options->sessions || !load_is_idle(load)) &&
            load->tally.came_up + load->tally.failed < load->options->sessions) {
         ns_t now = load_clock();
-        load_timers(load, now, false);
+        load_timers(load, now);
         load_open(load, now, behind(load, now));
         report_progress(report, &load->tally, "opening", now);
         now = load_clock();
@@ -122,32 +123,25 @@ static void run_hold(struct load *load, struct report *report)
 {
     ns_t end = load->options->hold == NS_NEVER ? NS_NEVER : load->tally.opened + load->options->hold;
     for (ns_t now = load_clock(); stops == 0 && now < end && load->tally.up > 0; now = load_clock()) {
-        load_timers(load, now, false);
+        load_timers(load, now);
         report_progress(report, &load->tally, "holding", now);
         load_wait(load, HF_MIN(now + WAIT_MOST, end));
     }
     load->tally.held = load_clock();
 }
 
-/* Lets what is under way come to its end, then deletes, if asked to. */
+/* Lets what is under way come to its end, and deletes, if asked to. */
 static void run_closing(struct load *load, struct report *report)
 {
     int before = stops;
-    bool deleting = false;
-    while (stops <= before) {
+    load_close(load, load_clock());
+    while (stops <= before && !(load_is_idle(load) && (load->tally.up == 0 || !load->options->delete))) {
         ns_t now = load_clock();
-        load_timers(load, now, true);
-        deleting |= load_is_idle(load);
-        if (deleting && load->options->delete) {
-            load_delete(load, now);
-        }
-        if (load_is_idle(load)) {
-            break;
-        }
+        load_timers(load, now);
         report_progress(report, &load->tally, "closing", now);
         load_wait(load, now + WAIT_MOST);
     }
-    load->tally.done = load_clock();
+    load->tally.done_at = load_clock();
 }
 
 static int verdict(const struct load *load)
@@ -159,7 +153,9 @@ static int verdict(const struct load *load)
     if (!tally->heard) {
         return IKELOAD_NO_ANSWER;
     }
-    return tally->failed > 0 || tally->lost > 0 ? IKELOAD_FAILED : IKELOAD_OK;
+    bool good = tally->failed + tally->lost + tally->leftover + tally->bare + tally->esp_wrong == 0 &&
+                tally->refused[CHORE_ECHO] == 0;
+    return good ? IKELOAD_OK : IKELOAD_FAILED;
 }
 
 static int run(const struct options *options, const struct load_secrets *secrets)
@@ -169,12 +165,12 @@ static int run(const struct options *options, const struct load_secrets *secrets
     if (!load_init(&load, options, secrets)) {
         return IKELOAD_FAILED;
     }
-    report_init(&report, options);
+    report_init(&report, options, &load.net);
     run_opening(&load, &report);
     run_hold(&load, &report);
     run_closing(&load, &report);
     report_progress_end(&report);
-    report_summary(options, &load.tally, load.net.sent, load.net.received, load.net.unsent);
+    report_summary(&report, &load.tally);
     int code = verdict(&load);
     load_done(&load);
     return code;

@@ -101,7 +101,7 @@ static bool open_one(struct net *net, uint32_t index)
         return fail("bind");
     }
     net->ports[index] = local.port;
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
     return epoll_ctl(net->epoll, EPOLL_CTL_ADD, fd, &event) == 0 || fail("epoll_ctl");
 }
 
@@ -178,20 +178,24 @@ void net_send(struct net *net, uint32_t socket, const struct ip_addr *from, cons
     }
 }
 
-/* IKE from port 4500 has a marker in front; ESP has not. */
-static struct span payload_of(const struct endpoint *from, struct span bytes)
+/* IKE from port 4500 has a marker in front; ESP has not. False for what is neither. */
+static bool sort(struct datagram *datagram)
 {
-    if (from->port != NATT_PORT) {
-        return bytes;
+    if (datagram->from->port != NATT_PORT) {
+        return datagram->len > 0;
     }
-    bool ike = bytes.len > 4 && be32_load(bytes.data) == 0;
-    return ike ? span_of(bytes.data + 4, bytes.len - 4) : (struct span){0};
+    if (datagram->len <= 8) {
+        return false;
+    }
+    datagram->esp = be32_load(datagram->bytes) != 0;
+    datagram->bytes += datagram->esp ? 0 : 4;
+    datagram->len -= datagram->esp ? 0 : 4;
+    return true;
 }
 
 /* True when there may be more. */
-static bool receive_batch(struct net *net, int fd,
-                          void (*take)(void *context, const struct endpoint *from, struct span bytes),
-                          void *context)
+static bool receive_batch(struct net *net, uint32_t socket,
+                          void (*take)(void *context, const struct datagram *datagram), void *context)
 {
     struct mmsghdr messages[NET_BATCH] = {0};
     union socket_address from[NET_BATCH];
@@ -201,26 +205,27 @@ static bool receive_batch(struct net *net, int fd,
         messages[i].msg_hdr = (struct msghdr){
             .msg_name = &from[i], .msg_namelen = sizeof(from[i]), .msg_iov = &parts[i], .msg_iovlen = 1};
     }
-    int count = recvmmsg(fd, messages, NET_BATCH, MSG_DONTWAIT, NULL);
+    int count = recvmmsg(net->sockets[socket], messages, NET_BATCH, MSG_DONTWAIT, NULL);
     for (int i = 0; i < count; i++) {
         struct endpoint at = endpoint_of(&from[i]);
-        struct span bytes = payload_of(&at, span_of(parts[i].iov_base, messages[i].msg_len));
+        struct datagram datagram = {
+            .from = &at, .socket = socket, .bytes = parts[i].iov_base, .len = messages[i].msg_len};
         net->received++;
-        if (bytes.len > 0) {
-            take(context, &at, bytes);
+        if (sort(&datagram)) {
+            take(context, &datagram);
         }
     }
     return count == NET_BATCH;
 }
 
-void net_receive(struct net *net, ns_t wait_ns,
-                 void (*take)(void *context, const struct endpoint *from, struct span bytes), void *context)
+void net_receive(struct net *net, ns_t wait_ns, void (*take)(void *context, const struct datagram *datagram),
+                 void *context)
 {
     struct epoll_event events[EVENTS_MAX];
     struct timespec wait = {(time_t)(wait_ns / NS_PER_S), (long)(wait_ns % NS_PER_S)};
     int count = epoll_pwait2(net->epoll, events, EVENTS_MAX, &wait, NULL);
     for (int i = 0; i < count; i++) {
-        while (receive_batch(net, events[i].data.fd, take, context)) {
+        while (receive_batch(net, events[i].data.u32, take, context)) {
         }
     }
 }

@@ -8,6 +8,14 @@
 
 enum { NET_BATCH = 64, NET_DATAGRAM_BYTES = 16384 + 4 };
 
+struct datagram {
+    const struct endpoint *from;
+    uint32_t socket; /* index of the port that it came to */
+    bool esp;
+    uint8_t *bytes; /* without marker; may be written to */
+    size_t len;
+};
+
 struct net {
     int epoll;
     int *sockets;
@@ -27,6 +35,6 @@ void net_close(struct net *net);
  * lost, as on the way. */
 void net_send(struct net *net, uint32_t socket, const struct ip_addr *from, const struct endpoint *to,
               bool marker, struct span bytes);
-/* Waits for at most so long, then hands over what has come, without marker; ESP is left out. */
-void net_receive(struct net *net, ns_t wait_ns,
-                 void (*take)(void *context, const struct endpoint *from, struct span bytes), void *context);
+/* Waits for at most so long, then hands over what has come. */
+void net_receive(struct net *net, ns_t wait_ns, void (*take)(void *context, const struct datagram *datagram),
+                 void *context);

@@ -18,9 +18,9 @@ static const char help_text[] =
     "Opens sessions with the gateway at the IP address GATEWAY, ports 500 and 4500, keeps them if asked to, "
     "and\n"
     "prints how many came up, how fast, and how long each took from the first IKE_SA_INIT to the answer of\n"
-    "IKE_AUTH. It carries no traffic. It is one thread; what it needs in memory follows from --window (0.4 "
-    "MiB\n"
-    "each) and --sessions (0.6 KiB each) and does not grow.\n"
+    "IKE_AUTH. It is one thread; what it needs in memory follows from --window (0.4 MiB each) and "
+    "--sessions\n"
+    "(1.4 KiB each) and does not grow.\n"
     "\n"
     "how much\n"
     "  -n, --sessions N        sessions to open (100)\n"
@@ -35,11 +35,9 @@ static const char help_text[] =
     "  -k, --key FILE          its key (PEM, not encrypted)\n"
     "  -a, --ca FILE           CA that the gateway's certificate must come from (PEM)\n"
     "                          Either --psk, or --certificate, --key and --ca.\n"
-    "      --verify            check the gateway's certificate and signature in every session, which costs "
-    "much.\n"
-    "                          Its extended key usage, if it has one, must name clientAuth or an IPsec use.\n"
-    "                          Without this only --gateway-id is compared; shared secrets are always "
-    "checked.\n"
+    "      --no-verify         do not check the gateway's certificate and signature, which costs much, but "
+    "only\n"
+    "                          compare --gateway-id; shared secrets are always checked\n"
     "      --initial-contact   send INITIAL_CONTACT\n"
     "\n"
     "from where\n"
@@ -64,9 +62,19 @@ static const char help_text[] =
     "after that\n"
     "      --hold TIME         keep the sessions so long after the last one was tried; answer the gateway "
     "(0)\n"
-    "      --dpd TIME          ask the gateway that often, each session (never)\n"
-    "      --rekey-child TIME  rekey each session's Child SA that often (never)\n"
-    "      --rekey-ike TIME    rekey each session's IKE SA that often (never)\n"
+    "      --dpd TIME          each session asks the gateway that often: the first time at random within "
+    "TIME,\n"
+    "                          then every TIME, more or less a quarter; so with all of these (never)\n"
+    "      --rekey-child TIME  rekeys its Child SA\n"
+    "      --rekey-ike TIME    rekeys its IKE SA\n"
+    "      --echo TIME         sends a ping through the tunnel and waits for the answer, at most five times\n"
+    "      --echo-to ADDRESS   to this IPv4 address\n"
+    "      --roam TIME         moves to another of --source and --ports and says so (those with MOBIKE)\n"
+    "      --rebind TIME       the same without a word, as by a NAT that forgot; then a ping or --dpd\n"
+    "      --leave TIME        deletes itself and comes again\n"
+    "      --vanish TIME       is gone without a word and comes again\n"
+    "      --away TIME         after so long (5s)\n"
+    "      --mobike N          percent of the sessions that offer MOBIKE (0)\n"
     "  -d, --delete            delete the sessions at the end; without it they are left as they are\n"
     "      --retransmit TIME   first repetition of a request, then after 2 and 4 times as long (500ms)\n"
     "      --tries N           how often a request is sent at most (6)\n"
@@ -74,6 +82,7 @@ static const char help_text[] =
     "\n"
     "what is printed\n"
     "  -j, --json              the summary as one JSON object\n"
+    "      --report TIME       with --json: the same object that often while it runs, a line each\n"
     "  -q, --quiet             no progress on standard error\n"
     "  -h, --help              this text\n"
     "\n"
@@ -82,9 +91,9 @@ static const char help_text[] =
     "ends the hold, deletes if --delete was given, and prints the summary; a second one does not wait for "
     "that.\n"
     "\n"
-    "exit codes: 0 all sessions came up and none was lost, 1 some were not or were, 2 usage, 3 the gateway "
-    "never\n"
-    "answered, 130 stopped by Ctrl-C\n"
+    "exit codes: 0 all sessions came up and none was lost, 1 some were not or were, or a ping was never "
+    "answered,\n"
+    "or an SA too many stayed; 2 usage, 3 the gateway never answered, 130 stopped by Ctrl-C\n"
     "\n"
     "examples\n"
     "  ikeload -n 1000 -r 200 -p secret.psk -i 'user%@psk.example.net' -g vpn.example.net 198.51.100.1\n"
@@ -198,13 +207,15 @@ enum {
     OPTION_NO_IPV4,
     OPTION_NO_FRAGMENTATION,
     OPTION_INITIAL_CONTACT,
-    OPTION_VERIFY,
+    OPTION_NO_VERIFY,
     OPTION_HOLD,
-    OPTION_DPD,
-    OPTION_REKEY_CHILD,
-    OPTION_REKEY_IKE,
+    OPTION_MOBIKE,
+    OPTION_ECHO_TO,
+    OPTION_AWAY,
+    OPTION_REPORT,
     OPTION_RETRANSMIT,
     OPTION_TRIES,
+    OPTION_CHORES, /* the first, then the others in their order */
 };
 
 static const struct option long_options[] = {
@@ -229,12 +240,21 @@ static const struct option long_options[] = {
     {"ipv6", no_argument, NULL, OPTION_IPV6},
     {"no-ipv4", no_argument, NULL, OPTION_NO_IPV4},
     {"no-fragmentation", no_argument, NULL, OPTION_NO_FRAGMENTATION},
-    {"verify", no_argument, NULL, OPTION_VERIFY},
+    {"no-verify", no_argument, NULL, OPTION_NO_VERIFY},
     {"initial-contact", no_argument, NULL, OPTION_INITIAL_CONTACT},
     {"hold", required_argument, NULL, OPTION_HOLD},
-    {"dpd", required_argument, NULL, OPTION_DPD},
-    {"rekey-child", required_argument, NULL, OPTION_REKEY_CHILD},
-    {"rekey-ike", required_argument, NULL, OPTION_REKEY_IKE},
+    {"dpd", required_argument, NULL, OPTION_CHORES + CHORE_DPD},
+    {"rekey-child", required_argument, NULL, OPTION_CHORES + CHORE_REKEY_CHILD},
+    {"rekey-ike", required_argument, NULL, OPTION_CHORES + CHORE_REKEY_IKE},
+    {"echo", required_argument, NULL, OPTION_CHORES + CHORE_ECHO},
+    {"roam", required_argument, NULL, OPTION_CHORES + CHORE_ROAM},
+    {"rebind", required_argument, NULL, OPTION_CHORES + CHORE_REBIND},
+    {"leave", required_argument, NULL, OPTION_CHORES + CHORE_LEAVE},
+    {"vanish", required_argument, NULL, OPTION_CHORES + CHORE_VANISH},
+    {"mobike", required_argument, NULL, OPTION_MOBIKE},
+    {"echo-to", required_argument, NULL, OPTION_ECHO_TO},
+    {"away", required_argument, NULL, OPTION_AWAY},
+    {"report", required_argument, NULL, OPTION_REPORT},
     {"retransmit", required_argument, NULL, OPTION_RETRANSMIT},
     {"tries", required_argument, NULL, OPTION_TRIES},
     {0},
@@ -252,8 +272,8 @@ static void take_flag(int option, struct options *options)
     case 'q':
         options->quiet = true;
         break;
-    case OPTION_VERIFY:
-        options->verify = true;
+    case OPTION_NO_VERIFY:
+        options->no_verify = true;
         break;
     case OPTION_NAT:
         options->nat = true;
@@ -283,6 +303,17 @@ static void take_path(int option, const char *text, struct options *options)
     *place = text;
 }
 
+static const char *const chore_names[CHORES] = {
+    [CHORE_DPD] = "dpd",
+    [CHORE_REKEY_CHILD] = "rekey-child",
+    [CHORE_REKEY_IKE] = "rekey-ike",
+    [CHORE_ECHO] = "echo",
+    [CHORE_ROAM] = "roam",
+    [CHORE_REBIND] = "rebind",
+    [CHORE_LEAVE] = "leave",
+    [CHORE_VANISH] = "vanish",
+};
+
 static bool take_value(int option, const char *text, struct options *options)
 {
     switch (option) {
@@ -304,17 +335,24 @@ static bool take_value(int option, const char *text, struct options *options)
         return suite_parse_esp(text, &options->esp) || complain("--esp cannot be '%s'", text);
     case OPTION_HOLD:
         return parse_hold(text, &options->hold);
-    case OPTION_DPD:
-        return parse_time("dpd", text, &options->dpd);
-    case OPTION_REKEY_CHILD:
-        return parse_time("rekey-child", text, &options->rekey_child);
-    case OPTION_REKEY_IKE:
-        return parse_time("rekey-ike", text, &options->rekey_ike);
+    case OPTION_MOBIKE:
+        return parse_count("mobike", text, 100, &options->mobike_percent);
+    case OPTION_ECHO_TO:
+        return (ip_parse(text, &options->echo_to) && ip_is_v4(&options->echo_to)) ||
+               complain("--echo-to is an IPv4 address, not '%s'", text);
+    case OPTION_AWAY:
+        return parse_time("away", text, &options->away);
+    case OPTION_REPORT:
+        return parse_time("report", text, &options->report);
     case OPTION_RETRANSMIT:
         return parse_time("retransmit", text, &options->retransmit);
     case OPTION_TRIES:
         return parse_count("tries", text, 20, &options->tries);
     default:
+        if (option >= OPTION_CHORES) {
+            enum chore chore = (enum chore)(option - OPTION_CHORES);
+            return parse_time(chore_names[chore], text, &options->every[chore]);
+        }
         take_path(option, text, options);
         return true;
     }
@@ -330,6 +368,12 @@ static bool options_agree(const struct options *options)
     if (options->num_sources > 0 && ip_is_v4(&options->source) != ip_is_v4(&options->gateway)) {
         return complain("--source and the gateway are of different families");
     }
+    if (options->every[CHORE_ECHO] > 0 && !ip_is_v4(&options->echo_to)) {
+        return complain("--echo needs --echo-to");
+    }
+    if (options->every[CHORE_REBIND] > 0 && options->every[CHORE_ECHO] + options->every[CHORE_DPD] == 0) {
+        return complain("--rebind needs --echo or --dpd, by which the gateway hears of it");
+    }
     return options->retransmit > 0 || complain("--retransmit is more than nothing");
 }
 
@@ -341,7 +385,8 @@ bool options_parse(int argc, char **argv, struct options *ret_options, int *ret_
                                 .identity = "user%@example.net",
                                 .num_ports = 8,
                                 .retransmit = 500 * NS_PER_MS,
-                                .tries = 6};
+                                .tries = 6,
+                                .away = 5 * NS_PER_S};
     bool known = suite_parse_ike("aes128gcm16-prfsha256-x25519", &options->ike) &&
                  suite_parse_esp("aes128gcm16", &options->esp);
     hf_assert(known);

@@ -1,6 +1,8 @@
 /* What the command line asks for. */
 #pragma once
 
+#include "tools/ikeload/chore.h"
+
 #include "edge/base/addr.h"
 #include "edge/crypto/cert.h"
 #include "edge/crypto/suite.h"
@@ -25,10 +27,14 @@ struct options {
     struct ip_addr source; /* the first; zero: as the kernel chooses */
     uint64_t num_sources;
     uint32_t num_ports;
-    bool verify, nat, no_fragmentation, no_v4, v6, initial_contact;
+    bool no_verify, nat, no_fragmentation, no_v4, v6, initial_contact;
     ns_t retransmit;
     uint32_t tries;
-    ns_t hold, dpd, rekey_child, rekey_ike; /* 0: not at all; hold may be NS_NEVER */
+    ns_t hold;          /* may be NS_NEVER */
+    ns_t every[CHORES]; /* 0: not at all */
+    ns_t away, report;
+    struct ip_addr echo_to;
+    uint32_t mobike_percent;
     bool delete, json, quiet;
 };
 

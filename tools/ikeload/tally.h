@@ -1,6 +1,7 @@
 /* What happened, for the progress line and the summary. */
 #pragma once
 
+#include "tools/ikeload/chore.h"
 #include "tools/ikeload/latency.h"
 
 #include "tests/lib/initiator.h"
@@ -15,9 +16,14 @@ struct tally_cause {
 };
 
 struct tally {
-    ns_t started, opened, held, done; /* when each part was over; 0: not yet */
-    uint64_t begun, came_up, failed, lost, up, deleted;
-    uint64_t dpds, child_rekeys, ike_rekeys, rekeys_refused, answered;
+    ns_t started, opened, held, done_at; /* when each part was over; 0: not yet */
+    uint64_t begun, came_up, returned, failed, lost, up, deleted;
+    uint64_t done[CHORES], refused[CHORES]; /* of pings: answered, given up */
+    uint64_t answered, gateway_child_rekeys, gateway_ike_rekeys;
+    uint64_t leftover; /* times that a second child or IKE SA stayed */
+    uint64_t bare;     /* times that there was no child to send by */
+    uint64_t echoes_repeated, esp_wrong;
+    uint64_t misplaced; /* came where the session had been before */
     uint64_t repeated, garbage, no_room;
     bool heard; /* anything of the gateway */
     struct latency latency;

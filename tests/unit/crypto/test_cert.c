@@ -385,8 +385,12 @@ Test(cert, server_certificates_are_not_for_clients)
     struct trust *trust = trust_make(CRL_IF_PRESENT, CHAIN(&root));
     struct pair server = pair_make("vpn.example.net", PKI_SERVER, key, &root);
     struct pair peer = pair_make("vpn.example.net", PKI_PEER, key, &root);
+    struct pair client = pair_make("vpn.example.net", PKI_CLIENT, key, &root);
 
     expect(verify(trust, CHAIN(&server), "vpn.example.net", TEST_NOW), CAUSE_CERT_USAGE, "serverAuth");
+    trust_of_gateways(trust);
+    expect(verify(trust, CHAIN(&server), "vpn.example.net", TEST_NOW), CAUSE_NONE, "a gateway's");
+    expect(verify(trust, CHAIN(&client), "vpn.example.net", TEST_NOW), CAUSE_CERT_USAGE, "a client's");
     expect(verify(trust, CHAIN(&peer), "vpn.example.net", TEST_NOW), CAUSE_NONE, "no EKU");
     trust_free(trust);
 }
