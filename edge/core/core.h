@@ -147,7 +147,7 @@ void core_spi_config(const uint8_t fleet_key[FLEET_KEY_BYTES], uint8_t shard_bit
                      struct hf_spi_config *ret_spi);
 
 struct core;
-/* Bytes of memory core_init() wants (aligned to 64), pools included. */
+/* Bytes of memory core_init() wants (aligned to 64, zero, sparse as long as there are no sessions). */
 size_t core_bytes(const struct core_config *config);
 /* How many Child SAs the core may have at most: a multiple of 2^shard_bits, for tables beside its own. */
 uint32_t core_children_max(const struct core_config *config);

@@ -91,9 +91,6 @@ struct ike *ike_init(void *memory, const struct ike_config *config, const struct
     map_init(&ike->init_digests, t.digests, config->half_open_max);
     map_init(&ike->peers, t.peers, t.num_sas);
     blobs_init(&ike->blobs, t.blobs, t.num_blocks);
-    memset(ike->sa, 0, t.num_sas * sizeof(*ike->sa));
-    memset(ike->child, 0, t.num_children * sizeof(*ike->child));
-    memset(ike->reassemblies, 0, REASSEMBLIES_MAX * sizeof(*ike->reassemblies));
     for (uint32_t i = 0; i < config->half_open_max; i++) {
         ike->half_open[i].sa = SLOT_NONE;
     }
@@ -106,9 +103,17 @@ struct ike *ike_init(void *memory, const struct ike_config *config, const struct
 
 void ike_done(struct ike *ike)
 {
-    secret_wipe(ike->sa, slab_capacity(&ike->sas) * sizeof(*ike->sa));
-    secret_wipe(ike->child, slab_capacity(&ike->children) * sizeof(*ike->child));
-    secret_wipe(ike->blobs.blocks, blobs_bytes(ike->blobs.capacity));
+    for (uint32_t slot = 0; slot < slab_capacity(&ike->sas); slot++) {
+        if (slab_is_used(&ike->sas, slot)) {
+            secret_wipe(&ike->sa[slot], sizeof(ike->sa[slot]));
+        }
+    }
+    for (uint32_t slot = 0; slot < slab_capacity(&ike->children); slot++) {
+        if (slab_is_used(&ike->children, slot)) {
+            secret_wipe(&ike->child[slot], sizeof(ike->child[slot]));
+        }
+    }
+    blobs_wipe(&ike->blobs);
     secret_wipe(ike, sizeof(*ike));
 }
 

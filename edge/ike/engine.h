@@ -84,6 +84,8 @@ struct ike_config {
 };
 
 size_t ike_bytes(const struct ike_config *config);
+/* `memory` is zero. What belongs to sessions is not touched before they come, so fresh anonymous memory stays
+ * sparse. */
 struct ike *ike_init(void *memory, const struct ike_config *config, const struct policy *policy);
 void ike_done(struct ike *ike); /* wipes all keys */
 void ike_policy(struct ike *ike, const struct policy *policy);

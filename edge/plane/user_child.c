@@ -37,7 +37,6 @@ void table_init(struct plane_user *plane, uint8_t *memory)
     table->per_shard = per_shard_of(config);
     table->num_shards = config->num_shards;
     table->spis = (uint32_t *)(void *)memory;
-    memset(table->spis, 0, slots * sizeof(uint32_t));
     memory += aligned(slots * sizeof(uint32_t));
     table->positions = (uint16_t *)(void *)memory;
     memory += aligned(sizeof(uint16_t) << config->spi.shard_bits);

@@ -8,7 +8,7 @@
 static struct slab slab_make(uint32_t shard_count, uint32_t per_shard)
 {
     struct slab slab;
-    slab_init(&slab, malloc(slab_bytes(shard_count, per_shard)), shard_count, per_shard, 0);
+    slab_init(&slab, calloc(1, slab_bytes(shard_count, per_shard)), shard_count, per_shard, 0);
     return slab;
 }
 
@@ -157,7 +157,7 @@ Test(slab, starts_anywhere)
 {
     for (uint32_t first = 0; first < 12; first++) {
         struct slab slab;
-        void *memory = malloc(slab_bytes(3, 5));
+        void *memory = calloc(1, slab_bytes(3, 5));
         slab_init(&slab, memory, 3, 5, first);
         for (uint32_t i = 0; i < 5; i++) {
             uint32_t slot = slab_take(&slab, 1);

@@ -119,6 +119,7 @@ Test(plane, only_own_shards)
     side->shards[1] = 9;
     side->config.num_shards = 2;
     plane_user_done(side->plane);
+    memset(side->plane, 0, plane_user_bytes(&side->config));
     side->plane = plane_user_init(side->plane, &side->config);
     for (uint32_t shard = 0; shard < 1u << SHARD_BITS; shard++) {
         struct plane_child child = child_of(world, shard + 1, shard, 3), mirror = mirror_of(world, &child);
