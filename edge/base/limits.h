@@ -36,6 +36,8 @@ enum {
     ADDRESSES_PER_SESSION_MAX = 2,
     DNS_PER_POOL_MAX = 4,
 
+    PLANE_WARM_MAX = 16384, /* children per worker whose expanded keys are kept (2 KiB each): those with traffic */
+
     WORKERS_MAX = 64,
     POOLS_MAX = 64,
     SHARD_BITS_MIN = 4,

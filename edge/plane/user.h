@@ -44,6 +44,7 @@ struct plane_user_config {
     const uint16_t *shards; /* this worker's, ascending; belongs to the host, outlives the plane */
     uint32_t num_shards;
     uint32_t children_max; /* as in core_config: per shard ceil(children_max / 2^shard_bits) */
+    uint32_t warm_max;     /* children whose ciphers are kept; 0: PLANE_WARM_MAX */
     uint32_t mtu;          /* of the TUN device: inner packets, PLANE_MTU_MIN..PLANE_MTU_MAX */
     bool tun_uso;          /* tun_create() said that the kernel takes UDP super-packets */
     uint64_t hash_key[2];  /* random: buckets of inner addresses */
