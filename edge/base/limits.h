@@ -44,7 +44,7 @@ enum {
     SHARD_BITS_MAX = 14,
 
     EFFECTS_MAX = 64,         /* one core_step */
-    EFFECT_BYTES_MAX = 98304, /* what one step's effects carry: a fragmented message, its copy, a record */
+    EFFECT_BYTES_MAX = 131072, /* what one step's effects carry: a fragmented message, its copy, a record, names */
     RECORD_BYTES_MAX = 12288, /* a session's record, sealed */
 };
 
