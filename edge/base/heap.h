@@ -16,7 +16,8 @@ struct heap {
 
 /* Bytes of memory heap_init() needs, a multiple of 8. */
 size_t heap_bytes(uint32_t capacity);
-/* `memory` (aligned to 8) is zero, belongs to the caller and outlives the heap. None of it is written here. */
+/* `memory` (aligned to 8) is zero, belongs to the caller and outlives the heap. None of it is written here.
+ */
 void heap_init(struct heap *heap, void *memory, uint32_t capacity);
 /* Sets or moves the deadline of an id (below capacity, asserted); NS_NEVER removes it, absent or not. */
 void heap_set(struct heap *heap, uint32_t id, ns_t deadline);

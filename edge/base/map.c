@@ -21,8 +21,7 @@ void map_init(struct map *map, void *memory, uint32_t limit)
 {
     uint32_t cells = map_cells(limit);
     uint64_t *keys = memory;
-    *map = (struct map){
-        .keys = keys, .cells = (uint32_t *)(keys + cells), .mask = cells - 1, .limit = limit};
+    *map = (struct map){.keys = keys, .cells = (uint32_t *)(keys + cells), .mask = cells - 1, .limit = limit};
 }
 
 /* Where the search for a key begins. Mixed, so that keys that differ in a few bits only (counters, SPIs of

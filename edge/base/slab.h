@@ -12,7 +12,8 @@
 #define SLAB_REST 64               /* per shard */
 
 struct slab {
-    uint32_t *next;       /* per slot: next free slot + 1, SLAB_NONE; SLAB_USED while taken, 0 before its first use */
+    uint32_t
+        *next; /* per slot: next free slot + 1, SLAB_NONE; SLAB_USED while taken, 0 before its first use */
     uint32_t *prev;       /* per slot: the free slot before + 1, so that slab_take_at() need not search */
     uint8_t *generation;  /* per slot: counts its uses modulo 256, for IKE SPIs; 1 in the first use */
     uint32_t *head;       /* per shard position: the slot freed longest ago */
@@ -28,7 +29,8 @@ struct slab {
 
 /* Bytes of memory slab_init() needs, a multiple of 8. */
 size_t slab_bytes(uint32_t shard_count, uint32_t per_shard);
-/* `memory` (aligned to 8) is zero, belongs to the caller and outlives the slab. Nothing per slot is written. */
+/* `memory` (aligned to 8) is zero, belongs to the caller and outlives the slab. Nothing per slot is written.
+ */
 /* Within each shard the slot of index `first` (modulo per_shard) is used first: a random one after a restart
  * keeps an SPI that was in use a moment ago from meaning something else at once. */
 void slab_init(struct slab *slab, void *memory, uint32_t shard_count, uint32_t per_shard, uint32_t first);

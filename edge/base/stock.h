@@ -6,9 +6,9 @@
 
 struct stock_size {
     uint8_t *places;
-    size_t bytes;      /* of a place */
-    uint32_t fresh;    /* places from here on have never been touched */
-    void *free;        /* a place given back; it begins with the address of the next one */
+    size_t bytes;   /* of a place */
+    uint32_t fresh; /* places from here on have never been touched */
+    void *free;     /* a place given back; it begins with the address of the next one */
 };
 
 struct stock {

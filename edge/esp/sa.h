@@ -1,5 +1,5 @@
-/* The two halves of an ESP SA pair: what opens packets and what seals them. The cipher of each is apart: it is
- * large, can be made again from the keys, and an idle SA needs none. */
+/* The two halves of an ESP SA pair: what opens packets and what seals them. The cipher of each is apart: it
+ * is large, can be made again from the keys, and an idle SA needs none. */
 #pragma once
 
 #include "edge/crypto/esp_cipher.h"

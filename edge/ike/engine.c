@@ -9,7 +9,7 @@
 #define BLOCKS_PER_HALF_OPEN                                                                                 \
     10                      /* both IKE_SA_INIT messages, and the answer to IKE_AUTH that is being made      \
                              */
-#define ID_SHORT_BYTES 48 /* most names */
+#define ID_SHORT_BYTES 48   /* most names */
 #define BLOCKS_AT_LEAST 512 /* fragments of a few messages, whatever the limits */
 
 /* Cuts tables out of one piece of memory; with `base` NULL it only adds up. */

@@ -59,7 +59,8 @@ static void offer_build(struct ike *ike, struct builder *b, const struct ike_chi
     build_ts(b, PAYLOAD_TSR, ranges_remote(child->ts), child->ts->num_remote);
 }
 
-static void child_resemble(struct ike *ike, struct ike_child *child, const struct ike_child *old, uint16_t group)
+static void child_resemble(struct ike *ike, struct ike_child *child, const struct ike_child *old,
+                           uint16_t group)
 {
     child->suite = old->suite;
     child->suite.ke = group;
@@ -151,8 +152,8 @@ static bool answer_ke(const struct sa_request *was, const struct message *messag
     return message->ke_group == was->ke.group && ke_derive(&was->ke, message->ke, ret_shared);
 }
 
-static uint32_t answer_narrow(struct ike *ike, struct span body, const struct ts_range *offered, uint32_t count,
-                              struct ts_range ret_ranges[SELECTORS_PER_CHILD_MAX])
+static uint32_t answer_narrow(struct ike *ike, struct span body, const struct ts_range *offered,
+                              uint32_t count, struct ts_range ret_ranges[SELECTORS_PER_CHILD_MAX])
 {
     return ts_read(body, &ike->scratch.ts) == CAUSE_NONE
                ? narrow(&ike->scratch.ts, offered, count, ret_ranges, SELECTORS_PER_CHILD_MAX)

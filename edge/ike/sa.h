@@ -147,7 +147,8 @@ struct ike_sa {
     uint64_t session_id;
     ns_t established;
     int64_t established_unix_s;
-    const struct identity *local_id, *remote_id; /* NULL when unknown; no longer than they are: ike_sa_name() */
+    const struct identity *local_id,
+        *remote_id; /* NULL when unknown; no longer than they are: ike_sa_name() */
     char connection[SA_NAME_BYTES];
     char pool[SA_NAME_BYTES];
     struct ip_addr addresses[ADDRESSES_PER_SESSION_MAX];
@@ -182,7 +183,7 @@ struct ike_child {
     uint32_t spi_in, spi_out;
     struct esp_suite suite;
     struct esp_keys key_in, key_out;
-    struct ranges *ts; /* ike_child_select() */
+    struct ranges *ts;       /* ike_child_select() */
     uint64_t sequence_out;   /* where the plane started */
     uint64_t sequence_limit; /* to be reserved in the store */
     uint64_t sequence_token; /* writes with a later token reserve it; 0: it is reserved */

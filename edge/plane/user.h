@@ -63,8 +63,8 @@ struct plane_user_counters {
 };
 
 struct plane_user;
-/* Bytes of memory plane_user_init() wants (aligned to 64, zero). Of a child's part nothing is touched before it
- * is installed, so fresh anonymous memory stays sparse. */
+/* Bytes of memory plane_user_init() wants (aligned to 64, zero). Of a child's part nothing is touched before
+ * it is installed, so fresh anonymous memory stays sparse. */
 size_t plane_user_bytes(const struct plane_user_config *config);
 /* `memory` belongs to the caller and outlives the plane. */
 struct plane_user *plane_user_init(void *memory, const struct plane_user_config *config);

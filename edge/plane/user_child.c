@@ -230,10 +230,10 @@ bool child_install(struct plane_user *plane, const struct plane_child *install)
         return false;
     }
     struct user_child *child = &table->children[slot];
-    struct ranges *ts = suite_is_usable(install) ? ranges_keep(&table->ranges, install->ts_local,
-                                                               install->num_ts_local, install->ts_remote,
-                                                               install->num_ts_remote)
-                                                 : NULL;
+    struct ranges *ts = suite_is_usable(install)
+                            ? ranges_keep(&table->ranges, install->ts_local, install->num_ts_local,
+                                          install->ts_remote, install->num_ts_remote)
+                            : NULL;
     if (ts == NULL) {
         return false;
     }

@@ -1,8 +1,8 @@
 /* The embedded store: one thread writes. Whatever has been submitted while it was at work goes into one
  * transaction, so that one fsync serves all; and a transaction begins no sooner than ROUND_NS after the one
- * before, so that under load there are several to serve, and few switches between threads, also where an fsync
- * costs nothing. When a transaction fails, nothing of it was written, and each of
- * its operations is tried alone, so that the one that cannot be done does not take the others with it. */
+ * before, so that under load there are several to serve, and few switches between threads, also where an
+ * fsync costs nothing. When a transaction fails, nothing of it was written, and each of its operations is
+ * tried alone, so that the one that cannot be done does not take the others with it. */
 #include "edge/store/lmdb_env.h"
 
 #include <errno.h>
@@ -247,7 +247,8 @@ static bool has_work(const struct lmdb *lmdb)
     return lmdb->queue.count > 0;
 }
 
-/* Lets more come together after a round with writes that began at `begun`. The lock is held on entry and exit. */
+/* Lets more come together after a round with writes that began at `begun`. The lock is held on entry and
+ * exit. */
 static void round_rest(struct lmdb *lmdb, ns_t begun)
 {
     ns_t until = begun + ROUND_NS;

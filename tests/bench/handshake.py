@@ -81,7 +81,8 @@ class Strongswan(Charon):
         rows = 1 << max(10, min(17, sessions.bit_length()))
         super().__init__(stage.node, "gw", {
             "ikesa_table_size": str(rows), "ikesa_table_segments": "16", "dos_protection": "no",
-            "load": plugins, "keep_alive": "0", "install_routes": "no", "filelog": {"stderr": {"default": "-1"}}})
+            "load": plugins, "keep_alive": "0", "install_routes": "no",
+            "filelog": {"stderr": {"default": "-1"}}})
         self.add_authority(stage.authority)
         self.add_certificate(stage.server)
         more = {"version": "2", "proposals": IKE, "pools": "v4", "unique": "never", "dpd_delay": "0",
@@ -142,7 +143,8 @@ def measure(name, auth, sessions, options, warm):
     up = max(said["came_up"], 1)
     return {"gateway": name, "auth": auth, "sessions": sessions, "came_up": said["came_up"],
             "per_s": said["per_s"], "per_cpu_s": up / spent, "cpu_us": spent / up * 1e6,
-            "memory_kib": (own - warm) / max(up - FEW, 1), "mapped_mib": mapped / 1024, "causes": said["causes"],
+            "memory_kib": (own - warm) / max(up - FEW, 1), "mapped_mib": mapped / 1024,
+            "causes": said["causes"],
             "p50_ms": said["latency_ms"]["p50"], "p99_ms": said["latency_ms"]["p99"],
             "worst_ms": said["latency_ms"]["worst"], "repeated": said["datagrams"]["repeated"]}
 
