@@ -168,3 +168,21 @@ Test(slab, starts_anywhere)
         free(memory);
     }
 }
+
+/* Sessions that come and go: a freed slot rests, and yet few slots are ever touched. */
+Test(slab, rests_and_stays_sparse)
+{
+    enum { MANY = 1000, STEPS = 5000 };
+    struct slab slab = slab_make(2, MANY);
+    uint32_t freed_at[2 * MANY] = {0}, touched = 0;
+    for (uint32_t step = 1; step <= STEPS; step++) {
+        uint32_t slot = slab_take(&slab, 1);
+        cr_assert_neq(slot, SLAB_NONE);
+        cr_assert(freed_at[slot] == 0 || step - freed_at[slot] > SLAB_REST);
+        touched += freed_at[slot] == 0;
+        freed_at[slot] = step;
+        slab_free(&slab, slot);
+    }
+    cr_expect_leq(touched, SLAB_REST + 1);
+    free(slab.next);
+}
