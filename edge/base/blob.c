@@ -34,10 +34,27 @@ size_t blobs_bytes(uint32_t capacity_blocks)
 void blobs_init(struct blobs *blobs, void *memory, uint32_t capacity_blocks)
 {
     hf_assert(capacity_blocks > 0 && capacity_blocks < BLOB_NONE);
-    *blobs = (struct blobs){.blocks = memory, .capacity = capacity_blocks, .free_count = capacity_blocks};
-    for (uint32_t i = 0; i < capacity_blocks; i++) {
-        block_link(blobs, i, i + 1 < capacity_blocks ? i + 1 : BLOB_NONE);
+    *blobs = (struct blobs){.blocks = memory,
+                            .capacity = capacity_blocks,
+                            .free_first = BLOB_NONE,
+                            .free_count = capacity_blocks};
+}
+
+void blobs_wipe(struct blobs *blobs)
+{
+    secret_wipe(blobs->blocks, blobs_bytes(blobs->fresh));
+}
+
+/* There is one (free_count). */
+static uint32_t block_take(struct blobs *blobs)
+{
+    uint32_t block = blobs->free_first;
+    blobs->free_count--;
+    if (block == BLOB_NONE) {
+        return blobs->fresh++;
     }
+    blobs->free_first = block_next(blobs, block);
+    return block;
 }
 
 bool blob_put(struct blobs *blobs, struct span bytes, struct blob *ret_blob)
@@ -50,9 +67,7 @@ bool blob_put(struct blobs *blobs, struct span bytes, struct blob *ret_blob)
     ret_blob->len = (uint32_t)bytes.len;
     uint32_t last = BLOB_NONE;
     for (size_t done = 0; done < bytes.len; done += BLOB_BLOCK_PAYLOAD) {
-        uint32_t block = blobs->free_first;
-        blobs->free_first = block_next(blobs, block);
-        blobs->free_count--;
+        uint32_t block = block_take(blobs);
         size_t part = HF_MIN(bytes.len - done, (size_t)BLOB_BLOCK_PAYLOAD);
         memcpy(block_at(blobs, block) + 4, bytes.data + done, part);
         block_link(blobs, block, BLOB_NONE);

@@ -12,10 +12,6 @@ void heap_init(struct heap *heap, void *memory, uint32_t capacity)
     uint32_t *position = capacity == 0 ? NULL : (uint32_t *)(deadline + capacity);
     uint32_t *order = capacity == 0 ? NULL : position + capacity;
     *heap = (struct heap){.deadline = deadline, .position = position, .order = order, .capacity = capacity};
-    for (uint32_t id = 0; id < capacity; id++) {
-        deadline[id] = NS_NEVER;
-        position[id] = HEAP_ABSENT;
-    }
 }
 
 static bool is_before(const struct heap *heap, uint32_t a, uint32_t b)
@@ -26,7 +22,7 @@ static bool is_before(const struct heap *heap, uint32_t a, uint32_t b)
 static void id_place(struct heap *heap, uint32_t id, uint32_t at)
 {
     heap->order[at] = id;
-    heap->position[id] = at;
+    heap->position[id] = at + 1;
 }
 
 /* Moves an id from place `at` towards the root until its parent is earlier. */
@@ -69,9 +65,8 @@ static void id_settle(struct heap *heap, uint32_t id, uint32_t at)
 
 static void id_remove(struct heap *heap, uint32_t id)
 {
-    uint32_t at = heap->position[id];
-    heap->deadline[id] = NS_NEVER;
-    heap->position[id] = HEAP_ABSENT;
+    uint32_t at = heap->position[id] - 1;
+    heap->position[id] = 0;
     uint32_t last = heap->order[--heap->count];
     if (last != id) {
         id_settle(heap, last, at);
@@ -81,14 +76,14 @@ static void id_remove(struct heap *heap, uint32_t id)
 void heap_set(struct heap *heap, uint32_t id, ns_t deadline)
 {
     hf_assert(id < heap->capacity);
-    bool present = heap->position[id] != HEAP_ABSENT;
+    bool present = heap->position[id] != 0;
     if (deadline == NS_NEVER) {
         if (present) {
             id_remove(heap, id);
         }
         return;
     }
-    uint32_t at = present ? heap->position[id] : heap->count++;
+    uint32_t at = present ? heap->position[id] - 1 : heap->count++;
     heap->deadline[id] = deadline;
     id_settle(heap, id, at);
 }

@@ -5,8 +5,8 @@
 #include "edge/base/compiler.h"
 
 struct heap {
-    ns_t *deadline;     /* per id; NS_NEVER when absent */
-    uint32_t *position; /* per id: place in `order`, or HEAP_ABSENT */
+    ns_t *deadline;     /* per id, of those present */
+    uint32_t *position; /* per id: place in `order` + 1; 0 when absent */
     uint32_t *order;    /* ids as a binary heap */
     uint32_t count;
     uint32_t capacity;
@@ -16,7 +16,8 @@ struct heap {
 
 /* Bytes of memory heap_init() needs, a multiple of 8. */
 size_t heap_bytes(uint32_t capacity);
-/* `memory` (aligned to 8) belongs to the caller and outlives the heap. */
+/* `memory` (aligned to 8) is zero, belongs to the caller and outlives the heap. None of it is written here.
+ */
 void heap_init(struct heap *heap, void *memory, uint32_t capacity);
 /* Sets or moves the deadline of an id (below capacity, asserted); NS_NEVER removes it, absent or not. */
 void heap_set(struct heap *heap, uint32_t id, ns_t deadline);

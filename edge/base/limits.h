@@ -36,13 +36,17 @@ enum {
     ADDRESSES_PER_SESSION_MAX = 2,
     DNS_PER_POOL_MAX = 4,
 
+    PLANE_WARM_MAX =
+        16384, /* children per worker whose expanded keys are kept (2 KiB each): those with traffic */
+
     WORKERS_MAX = 64,
     POOLS_MAX = 64,
     SHARD_BITS_MIN = 4,
     SHARD_BITS_MAX = 14,
 
-    EFFECTS_MAX = 64,         /* one core_step */
-    EFFECT_BYTES_MAX = 98304, /* what one step's effects carry: a fragmented message, its copy, a record */
+    EFFECTS_MAX = 64, /* one core_step */
+    EFFECT_BYTES_MAX =
+        131072, /* what one step's effects carry: a fragmented message, its copy, a record, names */
     RECORD_BYTES_MAX = 12288, /* a session's record, sealed */
 };
 

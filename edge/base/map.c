@@ -21,11 +21,7 @@ void map_init(struct map *map, void *memory, uint32_t limit)
 {
     uint32_t cells = map_cells(limit);
     uint64_t *keys = memory;
-    uint32_t *values = (uint32_t *)(keys + cells);
-    *map = (struct map){.keys = keys, .values = values, .mask = cells - 1, .limit = limit};
-    for (uint32_t i = 0; i < cells; i++) {
-        values[i] = MAP_NONE;
-    }
+    *map = (struct map){.keys = keys, .cells = (uint32_t *)(keys + cells), .mask = cells - 1, .limit = limit};
 }
 
 /* Where the search for a key begins. Mixed, so that keys that differ in a few bits only (counters, SPIs of
@@ -40,7 +36,7 @@ static uint32_t key_home(const struct map *map, uint64_t key)
 static uint32_t key_cell(const struct map *map, uint64_t key)
 {
     uint32_t i = key_home(map, key);
-    while (map->values[i] != MAP_NONE && map->keys[i] != key) {
+    while (map->cells[i] != 0 && map->keys[i] != key) {
         i = (i + 1) & map->mask;
     }
     return i;
@@ -50,38 +46,38 @@ bool map_put(struct map *map, uint64_t key, uint32_t value)
 {
     hf_assert(value != MAP_NONE);
     uint32_t i = key_cell(map, key);
-    if (map->values[i] == MAP_NONE) {
+    if (map->cells[i] == 0) {
         if (map->count >= map->limit) {
             return false;
         }
         map->count++;
         map->keys[i] = key;
     }
-    map->values[i] = value;
+    map->cells[i] = ~value;
     return true;
 }
 
 uint32_t map_get(const struct map *map, uint64_t key)
 {
-    return map->values[key_cell(map, key)];
+    return ~map->cells[key_cell(map, key)];
 }
 
 void map_remove(struct map *map, uint64_t key)
 {
     uint32_t hole = key_cell(map, key);
-    if (map->values[hole] == MAP_NONE) {
+    if (map->cells[hole] == 0) {
         return;
     }
     map->count--;
     /* Entries behind the hole move into it unless that would put them before their home. */
-    for (uint32_t i = (hole + 1) & map->mask; map->values[i] != MAP_NONE; i = (i + 1) & map->mask) {
+    for (uint32_t i = (hole + 1) & map->mask; map->cells[i] != 0; i = (i + 1) & map->mask) {
         uint32_t from_home = (i - key_home(map, map->keys[i])) & map->mask;
         uint32_t from_hole = (i - hole) & map->mask;
         if (from_home >= from_hole) {
             map->keys[hole] = map->keys[i];
-            map->values[hole] = map->values[i];
+            map->cells[hole] = map->cells[i];
             hole = i;
         }
     }
-    map->values[hole] = MAP_NONE;
+    map->cells[hole] = 0;
 }

@@ -9,7 +9,7 @@
 
 struct map {
     uint64_t *keys;
-    uint32_t *values; /* MAP_NONE marks an empty cell */
+    uint32_t *cells; /* the values' complements; 0 marks an empty cell, so that nothing is touched at first */
     uint32_t mask;
     uint32_t count;
     uint32_t limit;
@@ -17,7 +17,7 @@ struct map {
 
 /* Bytes of memory (aligned to 8) for up to `limit` entries, at most 2^30; a multiple of 8. */
 size_t map_bytes(uint32_t limit);
-/* `memory` belongs to the caller and outlives the map. */
+/* `memory` is zero, belongs to the caller and outlives the map. None of it is written here. */
 void map_init(struct map *map, void *memory, uint32_t limit);
 /* Inserts or overwrites; false when the key is new and `limit` entries are in it. The value is not
  * MAP_NONE (asserted). */

@@ -79,7 +79,7 @@ enum audit_type {
     AUDIT_RESTORE_FAILED,
     AUDIT_IKE_REKEYED,
     AUDIT_SESSION_MOVED, /* the client has another address */
-    AUDIT_CHILD_UP, /* an additional or rekeyed child */
+    AUDIT_CHILD_UP,      /* an additional or rekeyed child */
     AUDIT_CHILD_DOWN,
     AUDIT_CHILD_FAILED, /* refused; the IKE SA goes on, with what it has */
     AUDIT_STORE_FAILED, /* a write failed; the session goes on, but would not survive a restart */
@@ -148,7 +148,7 @@ void core_spi_config(const uint8_t fleet_key[FLEET_KEY_BYTES], uint8_t shard_bit
                      struct hf_spi_config *ret_spi);
 
 struct core;
-/* Bytes of memory core_init() wants (aligned to 64), pools included. */
+/* Bytes of memory core_init() wants (aligned to 64, zero, sparse as long as there are no sessions). */
 size_t core_bytes(const struct core_config *config);
 /* How many Child SAs the core may have at most: a multiple of 2^shard_bits, for tables beside its own. */
 uint32_t core_children_max(const struct core_config *config);

@@ -69,13 +69,13 @@ static void host_child_install(void *context, const struct ike_sa *sa, const str
         .sequence_limit = child->sequence_limit,
         .replay_start = child->sequence_in,
         .num_addresses = sa->num_addresses,
-        .num_ts_local = child->num_ts_local,
-        .num_ts_remote = child->num_ts_remote,
+        .num_ts_local = child->ts->num_local,
+        .num_ts_remote = child->ts->num_remote,
         .outbound = child->outbound,
     };
     memcpy(install->addresses, sa->addresses, sizeof(install->addresses));
-    memcpy(install->ts_local, child->ts_local, sizeof(install->ts_local));
-    memcpy(install->ts_remote, child->ts_remote, sizeof(install->ts_remote));
+    memcpy(install->ts_local, child->ts->v, child->ts->num_local * sizeof(struct ts_range));
+    memcpy(install->ts_remote, ranges_remote(child->ts), child->ts->num_remote * sizeof(struct ts_range));
     plane_effect(core, PLANE_INSTALL, child->slot, token)->install = install;
 }
 
@@ -155,6 +155,17 @@ static enum audit_type audit_of(enum ike_news news)
     __builtin_unreachable();
 }
 
+/* The SA's own may be gone at the end of this very step. */
+static const struct identity *identity_copy(struct core *core, const struct identity *id)
+{
+    if (id == NULL) {
+        return NULL;
+    }
+    struct identity *copy = effect_room(core, sizeof(*copy));
+    *copy = identity_whole(id);
+    return copy;
+}
+
 static void host_news(void *context, enum ike_news news, const struct ike_sa *sa,
                       const struct ike_child *child, enum cause cause, const char *detail)
 {
@@ -168,8 +179,8 @@ static void host_news(void *context, enum ike_news news, const struct ike_sa *sa
         .spi_r = sa->spi_r,
         .local = sa->local,
         .remote = sa->remote,
-        .local_id = sa->local_id.type == 0 ? NULL : &sa->local_id,
-        .remote_id = sa->remote_id.type == 0 ? NULL : &sa->remote_id,
+        .local_id = identity_copy(core, sa->local_id),
+        .remote_id = identity_copy(core, sa->remote_id),
         .connection = sa->connection[0] == '\0' ? NULL : sa->connection,
         .num_addresses = sa->num_addresses,
         .detail = detail,

@@ -24,11 +24,11 @@ static void record_child_from(struct record_child *to, const struct ike_child *f
                                 .key_out = from->key_out,
                                 .sequence_limit = from->sequence_limit,
                                 .sequence_in = from->sequence_in,
-                                .num_ts_local = from->num_ts_local,
-                                .num_ts_remote = from->num_ts_remote,
+                                .num_ts_local = from->ts->num_local,
+                                .num_ts_remote = from->ts->num_remote,
                                 .doomed = from->doomed};
-    memcpy(to->ts_local, from->ts_local, sizeof(to->ts_local));
-    memcpy(to->ts_remote, from->ts_remote, sizeof(to->ts_remote));
+    memcpy(to->ts_local, from->ts->v, to->num_ts_local * sizeof(*to->ts_local));
+    memcpy(to->ts_remote, ranges_remote(from->ts), to->num_ts_remote * sizeof(*to->ts_remote));
 }
 
 static void record_from(struct core *core, const struct ike_sa *sa, struct session_record *record)
@@ -48,8 +48,8 @@ static void record_from(struct core *core, const struct ike_sa *sa, struct sessi
                                       .remote = path.remote,
                                       .mobike = sa->mobike,
                                       .behind_nat = sa->behind_nat,
-                                      .local_id = sa->local_id,
-                                      .remote_id = sa->remote_id,
+                                      .local_id = identity_whole(sa->local_id),
+                                      .remote_id = identity_whole(sa->remote_id),
                                       .num_addresses = sa->num_addresses,
                                       .established_unix_s = sa->established_unix_s,
                                       .written_unix_s = core->time.unix_s,
@@ -141,14 +141,12 @@ static bool child_restore(struct core *core, struct ike_sa *sa, const struct rec
     child->sequence_in = from->sequence_in;
     child->doomed = from->doomed;
     child->outbound = !from->doomed;
-    child->num_ts_local = from->num_ts_local;
-    child->num_ts_remote = from->num_ts_remote;
-    memcpy(child->ts_local, from->ts_local, sizeof(child->ts_local));
-    memcpy(child->ts_remote, from->ts_remote, sizeof(child->ts_remote));
+    ike_child_select(core->ike, child, from->ts_local, from->num_ts_local, from->ts_remote,
+                     from->num_ts_remote);
     return true;
 }
 
-static void session_from(struct ike_sa *sa, const struct session_record *record)
+static void session_from(struct core *core, struct ike_sa *sa, const struct session_record *record)
 {
     sa->session_id = record->session_id;
     sa->spi_i = record->spi_i;
@@ -164,8 +162,8 @@ static void session_from(struct ike_sa *sa, const struct session_record *record)
     sa->remote = record->remote;
     sa->behind_nat = record->behind_nat;
     sa->mobike = record->mobike;
-    sa->local_id = record->local_id;
-    sa->remote_id = record->remote_id;
+    ike_sa_name(core->ike, &sa->local_id, &record->local_id);
+    ike_sa_name(core->ike, &sa->remote_id, &record->remote_id);
     sa->established_unix_s = record->established_unix_s;
     memcpy(sa->connection, record->connection, sizeof(sa->connection));
     memcpy(sa->pool, record->pool, sizeof(sa->pool));
@@ -195,7 +193,7 @@ enum cause save_restore(struct core *core)
     if (sa == NULL) {
         return CAUSE_SPI_MISMATCH;
     }
-    session_from(sa, record);
+    session_from(core, sa, record);
     for (uint32_t i = 0; i < record->num_children; i++) {
         if (!child_restore(core, sa, &record->children[i])) {
             ike_restore_cancel(core->ike, sa);

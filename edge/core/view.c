@@ -38,10 +38,10 @@ static void view_child(ns_t now, const struct ike_child *child, struct child_vie
                                .spi_out = child->spi_out,
                                .suite = child->suite,
                                .age = now - child->created,
-                               .ts_local = child->ts_local,
-                               .ts_remote = child->ts_remote,
-                               .num_ts_local = child->num_ts_local,
-                               .num_ts_remote = child->num_ts_remote};
+                               .ts_local = child->ts->v,
+                               .ts_remote = ranges_remote(child->ts),
+                               .num_ts_local = child->ts->num_local,
+                               .num_ts_remote = child->ts->num_remote};
 }
 
 /* By the wall clock, in seconds: a session is as old as its login, also after a restart. */
@@ -66,8 +66,8 @@ static void view_session(const struct core *core, ns_t now, const struct ike_sa 
         .suite = sa->suite,
         .local = sa->local,
         .remote = sa->remote,
-        .local_id = sa->local_id.type == 0 ? NULL : &sa->local_id,
-        .remote_id = sa->remote_id.type == 0 ? NULL : &sa->remote_id,
+        .local_id = sa->local_id,
+        .remote_id = sa->remote_id,
         .connection = sa->connection[0] == '\0' ? NULL : sa->connection,
         .num_addresses = sa->num_addresses,
         .age = established ? session_age(core, sa) : now - sa->created,

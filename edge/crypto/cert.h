@@ -15,6 +15,21 @@ struct identity {
     uint8_t data[IKE_ID_BYTES_MAX];
 };
 
+/* What of an identity means something; the rest need not be there in memory. */
+static inline size_t identity_bytes(const struct identity *id)
+{
+    return offsetof(struct identity, data) + id->len;
+}
+/* A whole one of one that may be no longer than it says; NULL is one of type 0. */
+static inline struct identity identity_whole(const struct identity *id)
+{
+    struct identity whole = {0};
+    if (id != NULL) {
+        memcpy(&whole, id, identity_bytes(id));
+    }
+    return whole;
+}
+
 #define IDENTITY_TEXT_MAX 520
 
 /* "vpn.example.net", "alice@example.net", "10.0.0.1", "CN=..., O=..." (RFC 4514), key ids as hex unless

@@ -39,7 +39,8 @@ static enum cause payload_read(uint8_t *plain, size_t plain_len, struct esp_open
     return CAUSE_NONE;
 }
 
-enum cause esp_open(struct esp_in *sa, uint8_t *packet, size_t len, struct esp_opened *ret_opened)
+enum cause esp_open(struct esp_in *sa, struct esp_cipher *cipher, uint8_t *packet, size_t len,
+                    struct esp_opened *ret_opened)
 {
     size_t plain_len;
 
@@ -51,7 +52,7 @@ enum cause esp_open(struct esp_in *sa, uint8_t *packet, size_t len, struct esp_o
     if (!replay_is_fresh(&sa->replay, number)) {
         return CAUSE_ESP_REPLAY;
     }
-    enum cause cause = esp_cipher_open(&sa->cipher, packet, len, (uint32_t)(number >> 32), &plain_len);
+    enum cause cause = esp_cipher_open(cipher, packet, len, (uint32_t)(number >> 32), &plain_len);
     if (cause != CAUSE_NONE) {
         return cause;
     }
@@ -62,7 +63,7 @@ enum cause esp_open(struct esp_in *sa, uint8_t *packet, size_t len, struct esp_o
     return payload_read(packet + sa->shape.head_len, plain_len, ret_opened);
 }
 
-enum cause esp_seal(struct esp_out *sa, uint8_t *packet, size_t inner_len)
+enum cause esp_seal(struct esp_out *sa, struct esp_cipher *cipher, uint8_t *packet, size_t inner_len)
 {
     uint8_t *inner = packet + sa->shape.head_len;
     size_t plain_len = esp_sealed_len(&sa->shape, inner_len) - sa->shape.head_len - sa->shape.icv_len;
@@ -80,6 +81,6 @@ enum cause esp_seal(struct esp_out *sa, uint8_t *packet, size_t inner_len)
     }
     inner[plain_len - 2] = (uint8_t)pad_len;
     inner[plain_len - 1] = inner[0] >> 4 == 4 ? ESP_NEXT_IPV4 : ESP_NEXT_IPV6;
-    bool ok = esp_cipher_seal(&sa->cipher, packet, plain_len, (uint32_t)(number >> 32), sa->iv_high | number);
+    bool ok = esp_cipher_seal(cipher, packet, plain_len, (uint32_t)(number >> 32), sa->iv_high | number);
     return ok ? CAUSE_NONE : CAUSE_PLANE;
 }

@@ -23,7 +23,8 @@ struct esp_opened {
  *
  * CAUSE_NONE, or CAUSE_ESP_SHORT, _REPLAY, _ICV, _PADDING (RFC 4303 2.4), _INNER: neither IP nor a dummy, or
  * malformed. Selectors are the caller's. */
-HF_MUST enum cause esp_open(struct esp_in *sa, uint8_t *packet, size_t len, struct esp_opened *ret_opened);
+HF_MUST enum cause esp_open(struct esp_in *sa, struct esp_cipher *cipher, uint8_t *packet, size_t len,
+                            struct esp_opened *ret_opened);
 
 /* Length of the sealed packet around an inner packet of `inner_len` bytes. */
 static inline size_t esp_sealed_len(const struct esp_shape *shape, size_t inner_len)
@@ -36,4 +37,4 @@ static inline size_t esp_sealed_len(const struct esp_shape *shape, size_t inner_
 /* Seals an inner packet that the caller has put at packet + shape.head_len; esp_sealed_len() bytes of
  * `packet` are written. CAUSE_NONE, or CAUSE_ESP_SEQUENCE: no number is left below the limit; it does not
  * wrap (RFC 4303 3.3.3). CAUSE_PLANE when the library fails. */
-HF_MUST enum cause esp_seal(struct esp_out *sa, uint8_t *packet, size_t inner_len);
+HF_MUST enum cause esp_seal(struct esp_out *sa, struct esp_cipher *cipher, uint8_t *packet, size_t inner_len);

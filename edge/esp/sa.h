@@ -1,4 +1,5 @@
-/* The two halves of an ESP SA pair: what opens packets and what seals them. */
+/* The two halves of an ESP SA pair: what opens packets and what seals them. The cipher of each is apart: it
+ * is large, can be made again from the keys, and an idle SA needs none. */
 #pragma once
 
 #include "edge/crypto/esp_cipher.h"
@@ -19,7 +20,6 @@ struct esp_shape {
 };
 
 struct esp_in {
-    struct esp_cipher cipher;
     struct replay replay;
     uint32_t spi;
     struct esp_shape shape;
@@ -27,7 +27,6 @@ struct esp_in {
 };
 
 struct esp_out {
-    struct esp_cipher cipher;
     uint64_t sequence; /* last one used */
     uint64_t limit;   /* highest one that may be used: reserved in the store, and within the number's width */
     uint64_t half;    /* esp_out_wants_limit() from here on */
@@ -38,19 +37,15 @@ struct esp_out {
     struct esp_shape shape;
 };
 
-/* Both are embedded in the caller's memory, then not moved; false, and nothing to undo, when the library
- * refuses the algorithms. Numbers up to `replay_start` are old. */
-HF_MUST bool esp_in_init(struct esp_in *sa, const struct esp_suite *suite, const struct esp_keys *keys,
-                         uint32_t spi, uint64_t replay_start);
-void esp_in_done(struct esp_in *sa); /* wipes */
+/* The suite is one that esp_cipher_init() takes. Numbers up to `replay_start` are old. */
+void esp_in_init(struct esp_in *sa, const struct esp_suite *suite, uint32_t spi, uint64_t replay_start);
 
 /* `sequence` is the last number that may have been used, `limit` the last that may be.
  *
  * IV = iv_epoch(16) | sequence number(48). Numbers are used once under a key by one owner, epochs are of one
  * owner: so no IV comes twice under a key, even when two nodes believe to own it. */
-HF_MUST bool esp_out_init(struct esp_out *sa, const struct esp_suite *suite, const struct esp_keys *keys,
-                          uint32_t spi, uint16_t iv_epoch, uint64_t sequence, uint64_t limit);
-void esp_out_done(struct esp_out *sa); /* wipes */
+void esp_out_init(struct esp_out *sa, const struct esp_suite *suite, uint32_t spi, uint16_t iv_epoch,
+                  uint64_t sequence, uint64_t limit);
 /* Raises the limit, and half counts from now; a lower one than before is ignored. */
 void esp_out_limit(struct esp_out *sa, uint64_t limit);
 

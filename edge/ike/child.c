@@ -68,10 +68,10 @@ static bool child_narrow(struct ike *ike, const struct ike_sa *sa, const struct 
     uint32_t num_remote = remote_allowed(sa, own),
              num_local = connection != NULL ? connection->num_subnets : 0;
     if (request->rekeys != NULL) {
-        remote = request->rekeys->ts_remote;
-        num_remote = request->rekeys->num_ts_remote;
-        local = request->rekeys->ts_local;
-        num_local = request->rekeys->num_ts_local;
+        remote = ranges_remote(request->rekeys->ts);
+        num_remote = request->rekeys->ts->num_remote;
+        local = request->rekeys->ts->v;
+        num_local = request->rekeys->ts->num_local;
     }
     if (connection == NULL) { /* gone by a reload: what there is goes on, nothing is added */
         return child_failed(result, CAUSE_NO_CONNECTION, NOTIFY_NO_ADDITIONAL_SAS);
@@ -80,18 +80,20 @@ static bool child_narrow(struct ike *ike, const struct ike_sa *sa, const struct 
         return child_failed(result, CAUSE_CP_MISSING, NOTIFY_FAILED_CP_REQUIRED);
     }
     struct ts_view *ts = &ike->scratch.ts;
+    struct ts_range to_local[SELECTORS_PER_CHILD_MAX], to_remote[SELECTORS_PER_CHILD_MAX];
     enum cause cause = ts_read(request->message->ts_i, ts);
     if (cause == CAUSE_NONE) {
-        child->num_ts_remote = narrow(ts, remote, num_remote, child->ts_remote, SELECTORS_PER_CHILD_MAX);
+        num_remote = narrow(ts, remote, num_remote, to_remote, SELECTORS_PER_CHILD_MAX);
         cause = ts_read(request->message->ts_r, ts);
     }
     if (cause != CAUSE_NONE) {
         return child_failed(result, cause, NOTIFY_INVALID_SYNTAX);
     }
-    child->num_ts_local = narrow(ts, local, num_local, child->ts_local, SELECTORS_PER_CHILD_MAX);
-    if (child->num_ts_remote == 0 || child->num_ts_local == 0) {
+    num_local = narrow(ts, local, num_local, to_local, SELECTORS_PER_CHILD_MAX);
+    if (num_remote == 0 || num_local == 0) {
         return child_failed(result, CAUSE_TS_NONE, NOTIFY_TS_UNACCEPTABLE);
     }
+    ike_child_select(ike, child, to_local, num_local, to_remote, num_remote);
     return true;
 }
 
@@ -147,6 +149,6 @@ void child_answer(struct ike *ike, struct builder *b, const struct ike_child *ch
     if (result->ke_public.len > 0) {
         build_ke(b, child->suite.ke, span_of(result->ke_public.bytes, result->ke_public.len));
     }
-    build_ts(b, PAYLOAD_TSI, child->ts_remote, child->num_ts_remote);
-    build_ts(b, PAYLOAD_TSR, child->ts_local, child->num_ts_local);
+    build_ts(b, PAYLOAD_TSI, ranges_remote(child->ts), child->ts->num_remote);
+    build_ts(b, PAYLOAD_TSR, child->ts->v, child->ts->num_local);
 }

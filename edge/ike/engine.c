@@ -9,6 +9,7 @@
 #define BLOCKS_PER_HALF_OPEN                                                                                 \
     10                      /* both IKE_SA_INIT messages, and the answer to IKE_AUTH that is being made      \
                              */
+#define ID_SHORT_BYTES 48   /* most names */
 #define BLOCKS_AT_LEAST 512 /* fragments of a few messages, whatever the limits */
 
 /* Cuts tables out of one piece of memory; with `base` NULL it only adds up. */
@@ -25,7 +26,8 @@ static void *carve(struct carving *carving, size_t bytes)
 }
 
 struct tables {
-    void *ike, *sas, *children, *sa, *child, *half_open, *reassemblies, *timers, *digests, *peers, *blobs;
+    void *ike, *sas, *children, *sa, *child, *half_open, *reassemblies, *timers, *digests, *peers, *blobs,
+        *identities, *ranges;
     uint32_t num_sas, num_children, num_blocks;
 };
 
@@ -45,6 +47,8 @@ static struct tables tables_carve(const struct ike_config *config, struct carvin
     t.digests = carve(carving, map_bytes(config->half_open_max));
     t.peers = carve(carving, map_bytes(t.num_sas));
     t.blobs = carve(carving, blobs_bytes(t.num_blocks));
+    t.identities = carve(carving, stock_bytes(ID_SHORT_BYTES, sizeof(struct identity), 2 * t.num_sas));
+    t.ranges = carve(carving, stock_bytes(RANGES_FEW_BYTES, RANGES_MANY_BYTES, t.num_children));
     return t;
 }
 
@@ -91,9 +95,8 @@ struct ike *ike_init(void *memory, const struct ike_config *config, const struct
     map_init(&ike->init_digests, t.digests, config->half_open_max);
     map_init(&ike->peers, t.peers, t.num_sas);
     blobs_init(&ike->blobs, t.blobs, t.num_blocks);
-    memset(ike->sa, 0, t.num_sas * sizeof(*ike->sa));
-    memset(ike->child, 0, t.num_children * sizeof(*ike->child));
-    memset(ike->reassemblies, 0, REASSEMBLIES_MAX * sizeof(*ike->reassemblies));
+    stock_init(&ike->identities, t.identities, ID_SHORT_BYTES, sizeof(struct identity), 2 * t.num_sas);
+    stock_init(&ike->ranges, t.ranges, RANGES_FEW_BYTES, RANGES_MANY_BYTES, t.num_children);
     for (uint32_t i = 0; i < config->half_open_max; i++) {
         ike->half_open[i].sa = SLOT_NONE;
     }
@@ -106,9 +109,19 @@ struct ike *ike_init(void *memory, const struct ike_config *config, const struct
 
 void ike_done(struct ike *ike)
 {
-    secret_wipe(ike->sa, slab_capacity(&ike->sas) * sizeof(*ike->sa));
-    secret_wipe(ike->child, slab_capacity(&ike->children) * sizeof(*ike->child));
-    secret_wipe(ike->blobs.blocks, blobs_bytes(ike->blobs.capacity));
+    for (uint32_t slot = 0; slot < slab_capacity(&ike->sas); slot++) {
+        if (slab_is_used(&ike->sas, slot)) {
+            secret_wipe(&ike->sa[slot], sizeof(ike->sa[slot]));
+        }
+    }
+    for (uint32_t slot = 0; slot < slab_capacity(&ike->children); slot++) {
+        if (slab_is_used(&ike->children, slot)) {
+            secret_wipe(&ike->child[slot], sizeof(ike->child[slot]));
+        }
+    }
+    blobs_wipe(&ike->blobs);
+    stock_wipe(&ike->identities);
+    stock_wipe(&ike->ranges);
     secret_wipe(ike, sizeof(*ike));
 }
 

@@ -9,6 +9,7 @@
 #include "edge/base/heap.h"
 #include "edge/base/map.h"
 #include "edge/base/slab.h"
+#include "edge/base/stock.h"
 #include "edge/ike/policy.h"
 #include "edge/ike/sa.h"
 #include "edge/ike/tables.h"
@@ -85,6 +86,8 @@ struct ike_config {
 };
 
 size_t ike_bytes(const struct ike_config *config);
+/* `memory` is zero. What belongs to sessions is not touched before they come, so fresh anonymous memory stays
+ * sparse. */
 struct ike *ike_init(void *memory, const struct ike_config *config, const struct policy *policy);
 void ike_done(struct ike *ike); /* wipes all keys */
 void ike_policy(struct ike *ike, const struct policy *policy);
@@ -130,6 +133,11 @@ void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum 
  * zeroed for the caller to fill in; NULL when a slot is taken or out of range. ike_restore() then brings it
  * to life, ike_restore_cancel() gives it back. */
 struct ike_sa *ike_restore_place(struct ike *ike, uint64_t our_spi);
+/* Keeps a copy as one of the SA's identities, in place of what is there; of type 0: none. */
+void ike_sa_name(struct ike *ike, const struct identity **id, const struct identity *name);
+/* Keeps copies of a child's selectors, in place of what it has. */
+void ike_child_select(struct ike *ike, struct ike_child *child, const struct ts_range *local,
+                      uint32_t num_local, const struct ts_range *remote, uint32_t num_remote);
 struct ike_child *ike_restore_child(struct ike *ike, struct ike_sa *sa, uint32_t spi_in);
 /* The cached answer to the client's last request, in the form ike_restore_response() takes; returns its
  * length, 0 when there is none or `cap` is too small. */

@@ -187,13 +187,13 @@ static bool nat_is_allowed(struct auth_work *work)
     return !forbidden || auth_failed(work, CAUSE_NAT_FORBIDDEN);
 }
 
-static void sa_name_connection(struct ike_sa *sa, const struct auth_work *work)
+static void sa_name_connection(struct ike *ike, struct ike_sa *sa, const struct auth_work *work)
 {
     size_t len = strlen(work->connection->name);
     hf_assert(len < sizeof(sa->connection));
     memcpy(sa->connection, work->connection->name, len + 1);
-    sa->local_id = work->identity->id;
-    sa->remote_id = work->remote_id;
+    ike_sa_name(ike, &sa->local_id, &work->identity->id);
+    ike_sa_name(ike, &sa->remote_id, &work->remote_id);
 }
 
 /* Addresses and the first child; when they are not to be had, the IKE SA stands without and says why. */
@@ -231,7 +231,7 @@ static void build_first_child(struct ike *ike, struct ike_sa *sa, struct auth_wo
 
 static void auth_refuse(struct ike *ike, struct ike_sa *sa, const struct auth_work *work)
 {
-    sa->remote_id = work->remote_id;
+    ike_sa_name(ike, &sa->remote_id, &work->remote_id);
     ike->counters.handshakes[work->cause]++;
     ike->config.host.news(ike->config.host.context, NEWS_LOGIN_FAILED, sa, NULL, work->cause, NULL);
     sa_respond_notify(ike, sa, IKE_AUTH,
@@ -251,7 +251,7 @@ void exch_auth(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
         auth_refuse(ike, sa, &work);
         return;
     }
-    sa_name_connection(sa, &work);
+    sa_name_connection(ike, sa, &work);
     sa_link_peer(ike, sa);
     sa->initial_contact = message_notify(input->message, NOTIFY_INITIAL_CONTACT) != NULL;
     sa->established_unix_s = ike->time.unix_s;

@@ -46,7 +46,7 @@ static bool rekey_negotiate(struct ike *ike, struct ike_sa *sa, const struct mes
     return agreed;
 }
 
-void sa_inherit(struct ike_sa *new, const struct ike_sa *old)
+void sa_inherit(struct ike *ike, struct ike_sa *new, const struct ike_sa *old)
 {
     new->natt = old->natt;
     mobike_inherit(new, old);
@@ -58,8 +58,8 @@ void sa_inherit(struct ike_sa *new, const struct ike_sa *old)
     new->session_id = old->session_id;
     new->established = old->established;
     new->established_unix_s = old->established_unix_s;
-    new->local_id = old->local_id;
-    new->remote_id = old->remote_id;
+    ike_sa_name(ike, &new->local_id, old->local_id);
+    ike_sa_name(ike, &new->remote_id, old->remote_id);
     memcpy(new->connection, old->connection, sizeof(new->connection));
     memcpy(new->pool, old->pool, sizeof(new->pool));
     memcpy(new->addresses, old->addresses, sizeof(new->addresses));
@@ -82,7 +82,7 @@ static struct ike_sa *rekey_create(struct ike *ike, const struct ike_sa *old, co
     new->state = SA_REKEYED;                       /* not yet a session of its own */
     new->spi_i = be64_load(work->choice.spi.data); /* who asks for the rekey is the new original initiator */
     new->suite = work->choice.ike;
-    sa_inherit(new, old);
+    sa_inherit(ike, new, old);
     struct nonces nonces = {.i = message->nonce, .r = span_of(work->nonce_r, sizeof(work->nonce_r))};
     kdf_ike_rekey(&new->suite, old->suite.prf, span_of(old->keys.d, prf_bytes(old->suite.prf)),
                   span_of(work->shared.bytes, work->shared.len), &nonces, new->spi_i, new->spi_r, &new->keys);

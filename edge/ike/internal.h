@@ -43,6 +43,8 @@ struct ike {
     struct map init_digests; /* IKE_SA_INIT digest -> SA slot: retransmissions */
     struct map peers;        /* hash of (remote identity, connection) -> first SA slot */
     struct blobs blobs;
+    struct stock identities; /* of the IKE SAs */
+    struct stock ranges;     /* of the children */
     uint64_t hash_key[2];
     uint64_t cookie_keys[2][2]; /* of cookie_hour and the hour before */
     int64_t cookie_hour;
@@ -183,7 +185,7 @@ void rekey_ike_rival(struct ike_sa *sa, struct ike_sa *new, const struct nonces 
 bool rekey_ike_is_rival(const struct ike *ike, const struct ike_sa *sa);
 void rekey_ike_done(struct ike *ike, const struct ike_sa *new);
 /* All of the session but its exchanges. */
-void sa_inherit(struct ike_sa *new, const struct ike_sa *old);
+void sa_inherit(struct ike *ike, struct ike_sa *new, const struct ike_sa *old);
 
 /* --- propose.c --- */
 struct proposal_choice {

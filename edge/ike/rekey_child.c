@@ -55,18 +55,16 @@ static void offer_build(struct ike *ike, struct builder *b, const struct ike_chi
     if (own->ke.group != KE_NONE) {
         build_ke(b, own->ke.group, span_of(public->bytes, public->len));
     }
-    build_ts(b, PAYLOAD_TSI, child->ts_local, child->num_ts_local);
-    build_ts(b, PAYLOAD_TSR, child->ts_remote, child->num_ts_remote);
+    build_ts(b, PAYLOAD_TSI, child->ts->v, child->ts->num_local);
+    build_ts(b, PAYLOAD_TSR, ranges_remote(child->ts), child->ts->num_remote);
 }
 
-static void child_resemble(struct ike_child *child, const struct ike_child *old, uint16_t group)
+static void child_resemble(struct ike *ike, struct ike_child *child, const struct ike_child *old,
+                           uint16_t group)
 {
     child->suite = old->suite;
     child->suite.ke = group;
-    child->num_ts_local = old->num_ts_local;
-    child->num_ts_remote = old->num_ts_remote;
-    memcpy(child->ts_local, old->ts_local, sizeof(child->ts_local));
-    memcpy(child->ts_remote, old->ts_remote, sizeof(child->ts_remote));
+    ike_child_select(ike, child, old->ts->v, old->ts->num_local, ranges_remote(old->ts), old->ts->num_remote);
 }
 
 bool rekey_child_start(struct ike *ike, struct ike_sa *sa, struct ike_child *old, uint16_t group, bool again)
@@ -76,7 +74,7 @@ bool rekey_child_start(struct ike *ike, struct ike_sa *sa, struct ike_child *old
         rekey_later(ike, old);
         return false;
     }
-    child_resemble(child, old, group);
+    child_resemble(ike, child, old, group);
     struct sa_request own = {.again = again};
     struct ke_value public;
     struct builder b;
@@ -154,12 +152,11 @@ static bool answer_ke(const struct sa_request *was, const struct message *messag
     return message->ke_group == was->ke.group && ke_derive(&was->ke, message->ke, ret_shared);
 }
 
-static uint32_t answer_narrow(struct ike *ike, struct span body, struct ts_range *ranges, uint32_t count)
+static uint32_t answer_narrow(struct ike *ike, struct span body, const struct ts_range *offered,
+                              uint32_t count, struct ts_range ret_ranges[SELECTORS_PER_CHILD_MAX])
 {
-    struct ts_range offered[SELECTORS_PER_CHILD_MAX];
-    memcpy(offered, ranges, sizeof(offered));
     return ts_read(body, &ike->scratch.ts) == CAUSE_NONE
-               ? narrow(&ike->scratch.ts, offered, count, ranges, SELECTORS_PER_CHILD_MAX)
+               ? narrow(&ike->scratch.ts, offered, count, ret_ranges, SELECTORS_PER_CHILD_MAX)
                : 0;
 }
 
@@ -174,11 +171,14 @@ static bool answer_read(struct ike *ike, struct ike_sa *sa, const struct sa_requ
         sa_child_by_spi_out(ike, sa, child->spi_out) != NULL) {
         return false;
     }
-    child->num_ts_local = answer_narrow(ike, message->ts_i, child->ts_local, child->num_ts_local);
-    child->num_ts_remote = answer_narrow(ike, message->ts_r, child->ts_remote, child->num_ts_remote);
-    if (child->num_ts_local == 0 || child->num_ts_remote == 0 || !answer_ke(was, message, &shared)) {
+    struct ts_range local[SELECTORS_PER_CHILD_MAX], remote[SELECTORS_PER_CHILD_MAX];
+    uint32_t num_local = answer_narrow(ike, message->ts_i, child->ts->v, child->ts->num_local, local);
+    uint32_t num_remote =
+        answer_narrow(ike, message->ts_r, ranges_remote(child->ts), child->ts->num_remote, remote);
+    if (num_local == 0 || num_remote == 0 || !answer_ke(was, message, &shared)) {
         return false;
     }
+    ike_child_select(ike, child, local, num_local, remote, num_remote);
     struct nonces nonces = {.i = span_of(was->nonce, sizeof(was->nonce)), .r = message->nonce};
     kdf_child(sa->suite.prf, span_of(sa->keys.d, prf_bytes(sa->suite.prf)), span_of(shared.bytes, shared.len),
               &nonces, &child->suite, &child->key_out, &child->key_in);

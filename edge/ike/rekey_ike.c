@@ -190,7 +190,7 @@ void rekey_ike_answered(struct ike *ike, struct ike_sa *sa, const struct sa_requ
         }
         return;
     }
-    sa_inherit(new, carrier);
+    sa_inherit(ike, new, carrier);
     new->replaces = sa->slot;
     carrier->pending_sa = new->slot;
     wait_begin(ike, carrier, PENDING_OWN_IKE);

@@ -10,6 +10,7 @@
 #include "edge/crypto/kdf.h"
 #include "edge/crypto/ke.h"
 #include "edge/wire/build.h"
+#include "edge/wire/ranges.h"
 
 #define SLOT_NONE UINT32_MAX
 #define ANSWER_NONE (UINT32_MAX - 1) /* no message has the id behind it */
@@ -146,7 +147,8 @@ struct ike_sa {
     uint64_t session_id;
     ns_t established;
     int64_t established_unix_s;
-    struct identity local_id, remote_id;
+    const struct identity *local_id,
+        *remote_id; /* NULL when unknown; no longer than they are: ike_sa_name() */
     char connection[SA_NAME_BYTES];
     char pool[SA_NAME_BYTES];
     struct ip_addr addresses[ADDRESSES_PER_SESSION_MAX];
@@ -181,8 +183,7 @@ struct ike_child {
     uint32_t spi_in, spi_out;
     struct esp_suite suite;
     struct esp_keys key_in, key_out;
-    struct ts_range ts_local[SELECTORS_PER_CHILD_MAX], ts_remote[SELECTORS_PER_CHILD_MAX];
-    uint32_t num_ts_local, num_ts_remote;
+    struct ranges *ts;       /* ike_child_select() */
     uint64_t sequence_out;   /* where the plane started */
     uint64_t sequence_limit; /* to be reserved in the store */
     uint64_t sequence_token; /* writes with a later token reserve it; 0: it is reserved */

@@ -58,6 +58,26 @@ struct ike_sa *sa_take(struct ike *ike, uint32_t position)
     return sa;
 }
 
+void ike_sa_name(struct ike *ike, const struct identity **id, const struct identity *name)
+{
+    stock_give(&ike->identities, (void *)(uintptr_t)*id);
+    *id = NULL;
+    if (name != NULL && name->type != 0) {
+        struct identity *kept = stock_take(&ike->identities, identity_bytes(name));
+        hf_assert(kept != NULL); /* there is room for two of every IKE SA */
+        memcpy(kept, name, identity_bytes(name));
+        *id = kept;
+    }
+}
+
+void ike_child_select(struct ike *ike, struct ike_child *child, const struct ts_range *local,
+                      uint32_t num_local, const struct ts_range *remote, uint32_t num_remote)
+{
+    stock_give(&ike->ranges, child->ts);
+    child->ts = ranges_keep(&ike->ranges, local, num_local, remote, num_remote);
+    hf_assert(child->ts != NULL); /* there is room for those of every child */
+}
+
 void sa_free(struct ike *ike, struct ike_sa *sa)
 {
     hf_assert(sa->num_children == 0 && sa->num_addresses == 0);
@@ -66,6 +86,8 @@ void sa_free(struct ike *ike, struct ike_sa *sa)
     sent_free(ike, &sa->response);
     request_clear(ike, sa);
     sa_unlink_peer(ike, sa);
+    ike_sa_name(ike, &sa->local_id, NULL);
+    ike_sa_name(ike, &sa->remote_id, NULL);
     heap_set(&ike->timers, sa->slot, NS_NEVER);
     secret_wipe(&sa->keys, sizeof(sa->keys));
     sa->state = SA_FREE;
@@ -153,6 +175,8 @@ void child_release(struct ike *ike, struct ike_child *child)
 {
     secret_wipe(&child->key_in, sizeof(child->key_in));
     secret_wipe(&child->key_out, sizeof(child->key_out));
+    stock_give(&ike->ranges, child->ts);
+    child->ts = NULL;
     child->state = CHILD_FREE;
     slab_free(&ike->children, child->slot);
 }
@@ -236,7 +260,7 @@ uint32_t sa_first_of_peer(const struct ike *ike, const struct identity *id, cons
 
 void sa_link_peer(struct ike *ike, struct ike_sa *sa)
 {
-    uint64_t key = peer_key(ike, &sa->remote_id, sa->connection);
+    uint64_t key = peer_key(ike, sa->remote_id, sa->connection);
     uint32_t first = map_get(&ike->peers, key);
     sa->peer_prev = SLOT_NONE;
     sa->peer_next = first;
@@ -252,7 +276,7 @@ void sa_unlink_peer(struct ike *ike, struct ike_sa *sa)
     if (sa->connection[0] == '\0') {
         return;
     }
-    uint64_t key = peer_key(ike, &sa->remote_id, sa->connection);
+    uint64_t key = peer_key(ike, sa->remote_id, sa->connection);
     if (sa->peer_next != SLOT_NONE) {
         ike->sa[sa->peer_next].peer_prev = sa->peer_prev;
     }

@@ -109,7 +109,7 @@ void ike_replaced(struct ike *ike, struct ike_time time, const struct identity *
         struct ike_sa *other = &ike->sa[slot];
         slot = other->peer_next;
         if (other->established < before && other->state == SA_ESTABLISHED && other->wait == WAIT_NOTHING &&
-            identity_equal(&other->remote_id, id)) {
+            identity_equal(other->remote_id, id)) {
             sa_close(ike, other, CAUSE_REPLACED, true);
             closed++;
         }
@@ -126,7 +126,7 @@ static void finish_auth(struct ike *ike, struct ike_sa *sa)
     sa_send_response(ike, sa);
     host_of(ike)->news(host_of(ike)->context, NEWS_SESSION_UP, sa, NULL, CAUSE_NONE, NULL);
     if (sa->initial_contact) {
-        ike_replaced(ike, ike->time, &sa->remote_id, sa->connection, sa->established);
+        ike_replaced(ike, ike->time, sa->remote_id, sa->connection, sa->established);
     }
 }
 

@@ -41,6 +41,7 @@ struct plane_user_config {
     const uint16_t *shards; /* this worker's, ascending; belongs to the host, outlives the plane */
     uint32_t num_shards;
     uint32_t children_max; /* as in core_config: per shard ceil(children_max / 2^shard_bits) */
+    uint32_t warm_max;     /* children whose ciphers are kept; 0: PLANE_WARM_MAX */
     uint32_t mtu;          /* of the TUN device: inner packets, PLANE_MTU_MIN..PLANE_MTU_MAX */
     bool tun_uso;          /* tun_create() said that the kernel takes UDP super-packets */
     uint64_t hash_key[2];  /* random: buckets of inner addresses */
@@ -59,8 +60,8 @@ struct plane_user_counters {
 };
 
 struct plane_user;
-/* Bytes of memory plane_user_init() wants (aligned to 64). Of a child's part nothing is touched before it is
- * installed, so fresh anonymous memory stays sparse. */
+/* Bytes of memory plane_user_init() wants (aligned to 64, zero). Of a child's part nothing is touched before
+ * it is installed, so fresh anonymous memory stays sparse. */
 size_t plane_user_bytes(const struct plane_user_config *config);
 /* `memory` belongs to the caller and outlives the plane. */
 struct plane_user *plane_user_init(void *memory, const struct plane_user_config *config);

@@ -1,3 +1,4 @@
+#include "edge/base/secret.h"
 #include "edge/plane/user_internal.h"
 
 enum { POSITION_NONE = UINT16_MAX, CHILD_ALIGN = 64 };
@@ -19,13 +20,20 @@ static uint32_t slots_of(const struct plane_user_config *config)
     return per_shard_of(config) * config->num_shards;
 }
 
+static uint32_t warm_of(const struct plane_user_config *config)
+{
+    uint32_t most = config->warm_max == 0 ? PLANE_WARM_MAX : config->warm_max;
+    return HF_MIN(slots_of(config), most);
+}
+
 size_t table_bytes(const struct plane_user_config *config)
 {
     uint32_t slots = slots_of(config);
 
     return aligned(slots * sizeof(uint32_t)) + aligned(sizeof(uint16_t) << config->spi.shard_bits) +
            aligned(map_bytes(slots)) + aligned(map_bytes(slots * ADDRESSES_PER_SESSION_MAX)) +
-           aligned(slots * sizeof(struct user_child));
+           aligned(stock_bytes(RANGES_FEW_BYTES, RANGES_MANY_BYTES, slots)) +
+           aligned(warm_of(config) * sizeof(struct warm)) + aligned(slots * sizeof(struct user_child));
 }
 
 void table_init(struct plane_user *plane, uint8_t *memory)
@@ -37,7 +45,6 @@ void table_init(struct plane_user *plane, uint8_t *memory)
     table->per_shard = per_shard_of(config);
     table->num_shards = config->num_shards;
     table->spis = (uint32_t *)(void *)memory;
-    memset(table->spis, 0, slots * sizeof(uint32_t));
     memory += aligned(slots * sizeof(uint32_t));
     table->positions = (uint16_t *)(void *)memory;
     memory += aligned(sizeof(uint16_t) << config->spi.shard_bits);
@@ -51,6 +58,12 @@ void table_init(struct plane_user *plane, uint8_t *memory)
     memory += aligned(map_bytes(slots));
     map_init(&table->by_address, memory, slots * ADDRESSES_PER_SESSION_MAX);
     memory += aligned(map_bytes(slots * ADDRESSES_PER_SESSION_MAX));
+    stock_init(&table->ranges, memory, RANGES_FEW_BYTES, RANGES_MANY_BYTES, slots);
+    memory += aligned(stock_bytes(RANGES_FEW_BYTES, RANGES_MANY_BYTES, slots));
+    table->warm = (struct warm *)(void *)memory;
+    table->num_warm = warm_of(config);
+    table->warm_free = WARM_NONE;
+    memory += aligned(table->num_warm * sizeof(struct warm));
     table->children = (struct user_child *)(void *)memory;
 }
 
@@ -116,8 +129,8 @@ struct user_child *table_for_outbound(struct plane_user *plane, const struct inn
         if (i == child->num_addresses) { /* two addresses with one hash: once in 2^64 */
             return NULL;
         }
-        if (inner_allowed(inner, child->ts_local, child->num_ts_local, child->ts_remote,
-                          child->num_ts_remote)) {
+        if (inner_allowed(inner, child->ts->v, child->ts->num_local, ranges_remote(child->ts),
+                          child->ts->num_remote)) {
             return child;
         }
         slot = child->next[i];
@@ -171,6 +184,13 @@ void child_carry_outbound(struct plane_user *plane, struct user_child *child)
 
 static void child_fill(struct user_child *child, const struct plane_child *install)
 {
+    esp_in_init(&child->in, &install->suite, install->spi_in, install->replay_start);
+    esp_out_init(&child->out, &install->suite, install->spi_out, install->iv_epoch, install->sequence_out,
+                 install->sequence_limit);
+    child->suite = install->suite;
+    child->key_in = install->key_in;
+    child->key_out = install->key_out;
+    child->warm = WARM_NONE;
     child->child = install->child;
     child->local = install->local;
     child->remote = install->remote;
@@ -180,15 +200,22 @@ static void child_fill(struct user_child *child, const struct plane_child *insta
             child->addresses[child->num_addresses++] = install->addresses[i];
         }
     }
-    memcpy(child->ts_local, install->ts_local, sizeof(child->ts_local));
-    memcpy(child->ts_remote, install->ts_remote, sizeof(child->ts_remote));
-    child->num_ts_local = install->num_ts_local;
-    child->num_ts_remote = install->num_ts_remote;
     child->packets_in = child->bytes_in = child->packets_out = child->bytes_out = 0;
     child->last_in = 0;
     child->moved_again = 0;
     child->is_outbound = false;
     child->told_half = child->told_spent = false;
+}
+
+static bool suite_is_usable(const struct plane_child *install)
+{
+    struct esp_cipher cipher;
+    bool usable = esp_cipher_init(&cipher, &install->suite, &install->key_in);
+
+    if (usable) {
+        esp_cipher_done(&cipher);
+    }
+    return usable;
 }
 
 bool child_install(struct plane_user *plane, const struct plane_child *install)
@@ -203,15 +230,15 @@ bool child_install(struct plane_user *plane, const struct plane_child *install)
         return false;
     }
     struct user_child *child = &table->children[slot];
-    if (!esp_in_init(&child->in, &install->suite, &install->key_in, install->spi_in, install->replay_start)) {
-        return false;
-    }
-    if (!esp_out_init(&child->out, &install->suite, &install->key_out, install->spi_out, install->iv_epoch,
-                      install->sequence_out, install->sequence_limit)) {
-        esp_in_done(&child->in);
+    struct ranges *ts = suite_is_usable(install)
+                            ? ranges_keep(&table->ranges, install->ts_local, install->num_ts_local,
+                                          install->ts_remote, install->num_ts_remote)
+                            : NULL;
+    if (ts == NULL) {
         return false;
     }
     child_fill(child, install);
+    child->ts = ts;
     hf_assert(map_put(&table->by_child, child->child, slot));
     table->spis[slot] = install->spi_in;
     plane->counters.children++;
@@ -221,12 +248,65 @@ bool child_install(struct plane_user *plane, const struct plane_child *install)
     return true;
 }
 
+/* ---- ciphers of the children that have traffic */
+
+static void child_cool(struct user_table *table, struct user_child *child)
+{
+    if (child->warm != WARM_NONE) {
+        struct warm *warm = &table->warm[child->warm];
+        esp_cipher_done(&warm->in);
+        esp_cipher_done(&warm->out);
+        warm->slot = table->warm_free;
+        table->warm_free = child->warm;
+        child->warm = WARM_NONE;
+    }
+}
+
+/* A place given back, else one never used, else the hand goes round and takes one that was not used since it
+ * came by. */
+static uint32_t warm_place(struct user_table *table)
+{
+    uint32_t at = table->warm_free;
+
+    if (at != WARM_NONE) {
+        table->warm_free = table->warm[at].slot;
+        return at;
+    }
+    if (table->warm_used < table->num_warm) {
+        return table->warm_used++;
+    }
+    while (table->warm[table->warm_hand].is_recent) {
+        table->warm[table->warm_hand].is_recent = false;
+        table->warm_hand = (table->warm_hand + 1) % table->num_warm;
+    }
+    child_cool(table, &table->children[table->warm[table->warm_hand].slot]);
+    return warm_place(table);
+}
+
+struct warm *child_warm(struct plane_user *plane, struct user_child *child)
+{
+    struct user_table *table = &plane->table;
+
+    if (child->warm == WARM_NONE) {
+        child->warm = warm_place(table);
+        struct warm *warm = &table->warm[child->warm];
+        warm->slot = slot_of_child(plane, child);
+        bool made = esp_cipher_init(&warm->in, &child->suite, &child->key_in) &&
+                    esp_cipher_init(&warm->out, &child->suite, &child->key_out);
+        hf_assert(made); /* it was, when the child was installed */
+    }
+    struct warm *warm = &table->warm[child->warm];
+    warm->is_recent = true;
+    return warm;
+}
+
 void child_remove(struct plane_user *plane, struct user_child *child)
 {
     outbound_unlink(plane, child);
     map_remove(&plane->table.by_child, child->child);
     plane->table.spis[slot_of_child(plane, child)] = 0;
     plane->counters.children--;
-    esp_in_done(&child->in);
-    esp_out_done(&child->out);
+    child_cool(&plane->table, child);
+    stock_give(&plane->table.ranges, child->ts);
+    secret_wipe(child, sizeof(*child));
 }

@@ -35,7 +35,7 @@ static enum cause esp_take(struct plane_user *plane, ns_t now, const struct endp
     if (child == NULL) {
         return CAUSE_ESP_SPI;
     }
-    enum cause cause = esp_open(&child->in, bytes, len, &opened);
+    enum cause cause = esp_open(&child->in, &child_warm(plane, child)->in, bytes, len, &opened);
     if (opened.authentic) {
         child->last_in = now;
         move_watch(plane, now, child, local, remote, &opened);
@@ -47,8 +47,8 @@ static enum cause esp_take(struct plane_user *plane, ns_t now, const struct endp
         plane->counters.dummies++;
         return CAUSE_NONE;
     }
-    if (!inner_allowed(&opened.inner, child->ts_remote, child->num_ts_remote, child->ts_local,
-                       child->num_ts_local)) {
+    if (!inner_allowed(&opened.inner, ranges_remote(child->ts), child->ts->num_remote, child->ts->v,
+                       child->ts->num_local)) {
         return CAUSE_ESP_SELECTOR;
     }
     child->packets_in++;

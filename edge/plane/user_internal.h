@@ -5,6 +5,7 @@
 #include "edge/esp/packet.h"
 #include "edge/plane/user.h"
 #include "edge/plane/user_merge.h"
+#include "edge/wire/ranges.h"
 
 enum {
     UDP_BURST_MAX = 65507,   /* what an IPv4 datagram can carry */
@@ -16,19 +17,29 @@ enum {
 struct user_child {
     struct esp_in in;
     struct esp_out out;
+    struct esp_suite suite;
+    struct esp_keys key_in, key_out;
+    uint32_t warm; /* its place among the ciphers, WARM_NONE while it is idle */
     uint32_t child;
     struct endpoint local, remote;
     struct ip_addr addresses[ADDRESSES_PER_SESSION_MAX];
     uint32_t next[ADDRESSES_PER_SESSION_MAX];
     uint32_t num_addresses;
-    struct ts_range ts_local[SELECTORS_PER_CHILD_MAX];
-    struct ts_range ts_remote[SELECTORS_PER_CHILD_MAX];
-    uint32_t num_ts_local, num_ts_remote;
+    struct ranges *ts; /* of table.ranges */
     uint64_t packets_in, bytes_in, packets_out, bytes_out;
     ns_t last_in;
     ns_t moved_again; /* the next PLANE_EVENT_MOVED not before */
     bool is_outbound; /* listed */
     bool told_half, told_spent;
+};
+
+#define WARM_NONE UINT32_MAX
+
+/* The ciphers of a child with traffic. Idle ones have only their keys. */
+struct warm {
+    struct esp_cipher in, out;
+    uint32_t slot;  /* of the child; of a free place: the next free one, WARM_NONE at the end */
+    bool is_recent; /* used since the hand came by */
 };
 
 struct user_table {
@@ -38,6 +49,12 @@ struct user_table {
     struct map by_child;         /* the core's handle -> slot */
     struct map by_address;       /* hash of an inner address -> slot of the first child in its list */
     uint32_t per_shard, num_shards;
+    struct stock ranges;
+    struct warm *warm;
+    uint32_t num_warm;  /* at most PLANE_WARM_MAX */
+    uint32_t warm_used; /* places that were ever used */
+    uint32_t warm_free; /* of them the first that nobody has */
+    uint32_t warm_hand; /* where the next one to be taken away is looked for */
 };
 
 /* Sealed packets for one client, of one size but for the last. */
@@ -72,6 +89,8 @@ HF_MUST bool child_install(struct plane_user *plane, const struct plane_child *i
 void child_carry_outbound(struct plane_user *plane, struct user_child *child);
 /* Wipes its keys. */
 void child_remove(struct plane_user *plane, struct user_child *child);
+/* Its ciphers, made from the keys when there are none. Valid until it is called for another child. */
+struct warm *child_warm(struct plane_user *plane, struct user_child *child);
 
 /* user_outbound.c */
 void burst_flush(struct plane_user *plane);

@@ -73,7 +73,7 @@ static enum cause segment_send(struct plane_user *plane, struct user_child *chil
         return CAUSE_SEND_FAILED;
     }
     super_cut(super, index, place + child->out.shape.head_len);
-    enum cause cause = esp_seal(&child->out, place, inner_len);
+    enum cause cause = esp_seal(&child->out, &child_warm(plane, child)->out, place, inner_len);
     if (cause != CAUSE_NONE) {
         return cause;
     }

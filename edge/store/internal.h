@@ -24,9 +24,11 @@ struct store_list {
 };
 
 struct store_kind {
-    /* Both with the lock held. The item now belongs to the kind, which hands it to store_finish(). */
-    void (*submit)(struct store *store, struct store_item *item);
-    /* A worker took completions; NULL when that is of no interest. */
+    /* With the lock held. The item now belongs to the kind, which hands it to store_finish(). True: wake() is
+     * to be called, without the lock, so that who wakes does not wait for it at once. */
+    bool (*submit)(struct store *store, struct store_item *item);
+    void (*wake)(struct store *store);
+    /* A worker took completions, the lock is held; NULL when that is of no interest. */
     void (*polled)(struct store *store);
     /* Frees what the kind has, `store` too, after store_done_with(). */
     void (*close)(struct store *store);

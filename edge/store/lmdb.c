@@ -1,12 +1,15 @@
 /* The embedded store: one thread writes. Whatever has been submitted while it was at work goes into one
- * transaction, so that one fsync serves all. When a transaction fails, nothing of it was written, and each of
- * its operations is tried alone, so that the one that cannot be done does not take the others with it. */
+ * transaction, so that one fsync serves all; and a transaction begins no sooner than ROUND_NS after the one
+ * before, so that under load there are several to serve, and few switches between threads, also where an
+ * fsync costs nothing. When a transaction fails, nothing of it was written, and each of its operations is
+ * tried alone, so that the one that cannot be done does not take the others with it. */
 #include "edge/store/lmdb_env.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
     BATCH_MAX = 512,
@@ -17,6 +20,7 @@ enum {
 #define MIB ((size_t)1 << 20)
 #define GROW_STEPS_MAX 16 /* beyond the configured size, for what needs no more room in the end */
 #define RETRY_AFTER (1 * NS_PER_S)
+#define ROUND_NS (1 * NS_PER_MS)
 
 struct lmdb {
     struct store store;
@@ -26,6 +30,7 @@ struct lmdb {
     struct store_list queue; /* submitted, in order */
     struct store_list scans; /* being read */
     bool closing;
+    bool asleep; /* the thread waits for `wake` */
     /* the thread's own */
     ns_t retry_at;
     char error[STORE_ERROR_MAX];
@@ -242,15 +247,32 @@ static bool has_work(const struct lmdb *lmdb)
     return lmdb->queue.count > 0;
 }
 
+/* Lets more come together after a round with writes that began at `begun`. The lock is held on entry and
+ * exit. */
+static void round_rest(struct lmdb *lmdb, ns_t begun)
+{
+    ns_t until = begun + ROUND_NS;
+    struct timespec at = {.tv_sec = (time_t)(until / NS_PER_S), .tv_nsec = (long)(until % NS_PER_S)};
+    pthread_mutex_unlock(&lmdb->store.lock);
+    (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+    pthread_mutex_lock(&lmdb->store.lock);
+}
+
 static void *writer_run(void *argument)
 {
     struct lmdb *lmdb = argument;
     pthread_mutex_lock(&lmdb->store.lock);
     while (!lmdb->closing || lmdb->queue.count > 0) {
         if (has_work(lmdb)) {
+            ns_t begun = store_now();
             round_do(lmdb);
+            if (lmdb->scans.count == 0 && !lmdb->closing) {
+                round_rest(lmdb, begun);
+            }
         } else {
+            lmdb->asleep = true;
             pthread_cond_wait(&lmdb->wake, &lmdb->store.lock);
+            lmdb->asleep = false;
         }
     }
     pthread_mutex_unlock(&lmdb->store.lock);
@@ -259,11 +281,18 @@ static void *writer_run(void *argument)
 
 /* ---- the store */
 
-static void lmdb_submit(struct store *store, struct store_item *item)
+static bool lmdb_submit(struct store *store, struct store_item *item)
 {
     struct lmdb *lmdb = (struct lmdb *)store;
+    bool wake = lmdb->asleep;
     list_append(&lmdb->queue, item);
-    pthread_cond_signal(&lmdb->wake);
+    lmdb->asleep = false;
+    return wake;
+}
+
+static void lmdb_wake(struct store *store)
+{
+    pthread_cond_signal(&((struct lmdb *)store)->wake);
 }
 
 static void lmdb_polled(struct store *store)
@@ -296,7 +325,8 @@ static void lmdb_close(struct store *store)
     lmdb_free(lmdb);
 }
 
-static const struct store_kind LMDB = {.submit = lmdb_submit, .polled = lmdb_polled, .close = lmdb_close};
+static const struct store_kind LMDB = {
+    .submit = lmdb_submit, .wake = lmdb_wake, .polled = lmdb_polled, .close = lmdb_close};
 
 /* The thread takes no signals: they are the main thread's. */
 static bool writer_start(struct lmdb *lmdb)

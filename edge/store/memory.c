@@ -189,12 +189,13 @@ static enum store_result op_do_or_fail(struct memory *memory, struct store_item 
     return op_do(memory, item);
 }
 
-static void memory_submit(struct store *store, struct store_item *item)
+static bool memory_submit(struct store *store, struct store_item *item)
 {
     struct memory *memory = (struct memory *)store;
     enum store_result result = op_do_or_fail(memory, item);
     store->stats.records = memory->num_records;
     store_finish(store, item, result);
+    return false;
 }
 
 static void memory_close(struct store *store)

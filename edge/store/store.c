@@ -102,15 +102,18 @@ bool store_submit(struct store *store, uint32_t worker_number, const struct stor
     }
     item->submitted = store_now();
     pthread_mutex_lock(&store->lock);
-    bool accepted = worker->taken < store->queue_max;
+    bool accepted = worker->taken < store->queue_max, wake = false;
     if (accepted) {
         worker->taken++;
         store->stats.under_way++;
-        store->kind->submit(store, item);
+        wake = store->kind->submit(store, item);
     }
     pthread_mutex_unlock(&store->lock);
     if (!accepted) {
         free(item);
+    }
+    if (wake) {
+        store->kind->wake(store);
     }
     return accepted;
 }

@@ -94,7 +94,9 @@ static struct plane_user *plane_make(const struct plane_child *child)
         shards[i] = i;
     }
     own.spi_in = own.spi_out = hf_esp_spi_encode(&config.spi, &place);
-    struct plane_user *plane = plane_user_init(aligned_alloc(64, plane_user_bytes(&config)), &config);
+    void *memory = aligned_alloc(64, plane_user_bytes(&config));
+    memset(memory, 0, plane_user_bytes(&config));
+    struct plane_user *plane = plane_user_init(memory, &config);
     plane_user_op(plane, 1, &op, &done);
     hf_assert(done.cause == CAUSE_NONE);
     return plane;

@@ -33,14 +33,22 @@ def cpu_s(pid):
 
 
 def memory_kb(pid):
-    """(anonymous, file-backed) resident KiB."""
-    found = {}
-    with open(f"/proc/{pid}/status") as status:
-        for line in status:
-            name, _, value = line.partition(":")
-            if name in ("RssAnon", "RssFile", "RssShmem"):
-                found[name] = int(value.split()[0])
-    return found["RssAnon"] + found["RssShmem"], found["RssFile"]
+    """(own, of files) resident KiB. A store's file is one of a disk, also where /tmp is not on one."""
+    own = of_files = 0
+    is_file = False
+    with open(f"/proc/{pid}/smaps") as smaps:
+        for line in smaps:
+            words = line.split()
+            if not words[0].endswith(":"):
+                name = words[5] if len(words) > 5 else ""
+                is_file = name.startswith("/") and not name.startswith(("/dev/zero", "/memfd", "/SYSV"))
+            elif words[0] == "Rss:":
+                of_files += int(words[1]) if is_file else 0
+                own += 0 if is_file else int(words[1])
+            elif words[0] == "Anonymous:" and is_file:  # written to a private mapping
+                own += int(words[1])
+                of_files -= int(words[1])
+    return own, of_files
 
 
 class Pinned:

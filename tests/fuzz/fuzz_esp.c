@@ -104,6 +104,7 @@ static struct plane_user *plane_make(void)
     void *memory = aligned_alloc(64, plane_user_bytes(&config));
 
     hf_assert(memory != NULL);
+    memset(memory, 0, plane_user_bytes(&config));
     return plane_user_init(memory, &config);
 }
 

@@ -190,6 +190,8 @@ void check_empty(struct world *world)
     check_equal(world, "P2", "digests at the end", ike->init_digests.count, 0);
     check_equal(world, "P2", "peers at the end", ike->peers.count, 0);
     check_equal(world, "P2", "timers at the end", ike->timers.count, 0);
+    check_equal(world, "P2", "identities at the end", ike->identities.used, 0);
+    check_equal(world, "P2", "selectors at the end", ike->ranges.used, 0);
     for (uint32_t i = 0; i < REASSEMBLIES_MAX; i++) {
         check_equal(world, "P2", "reassemblies at the end", ike->reassemblies[i].sa, SLOT_NONE);
     }

@@ -51,6 +51,7 @@ static void core_start(struct world *world)
     world->core_memory = aligned_alloc(64, (core_bytes(&world->config) + 63) & ~(size_t)63);
     world->pool_memory = pool_memory_new(world);
     hf_assert(world->core_memory != NULL);
+    memset(world->core_memory, 0, core_bytes(&world->config));
     world->core = core_init(world->core_memory, &world->config, world->pool_memory);
     struct event start = {.type = EVENT_START};
     world_event(world, &start);

@@ -8,7 +8,7 @@
 static struct heap heap_make(uint32_t capacity)
 {
     struct heap heap;
-    heap_init(&heap, malloc(heap_bytes(capacity)), capacity);
+    heap_init(&heap, calloc(1, heap_bytes(capacity)), capacity);
     return heap;
 }
 

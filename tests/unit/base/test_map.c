@@ -8,7 +8,7 @@
 static struct map map_make(uint32_t limit)
 {
     struct map map;
-    map_init(&map, malloc(map_bytes(limit)), limit);
+    map_init(&map, calloc(1, map_bytes(limit)), limit);
     return map;
 }
 

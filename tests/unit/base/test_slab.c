@@ -8,7 +8,7 @@
 static struct slab slab_make(uint32_t shard_count, uint32_t per_shard)
 {
     struct slab slab;
-    slab_init(&slab, malloc(slab_bytes(shard_count, per_shard)), shard_count, per_shard, 0);
+    slab_init(&slab, calloc(1, slab_bytes(shard_count, per_shard)), shard_count, per_shard, 0);
     return slab;
 }
 
@@ -157,7 +157,7 @@ Test(slab, starts_anywhere)
 {
     for (uint32_t first = 0; first < 12; first++) {
         struct slab slab;
-        void *memory = malloc(slab_bytes(3, 5));
+        void *memory = calloc(1, slab_bytes(3, 5));
         slab_init(&slab, memory, 3, 5, first);
         for (uint32_t i = 0; i < 5; i++) {
             uint32_t slot = slab_take(&slab, 1);
@@ -167,4 +167,22 @@ Test(slab, starts_anywhere)
         cr_expect_eq(slab_take(&slab, 1), SLAB_NONE);
         free(memory);
     }
+}
+
+/* Sessions that come and go: a freed slot rests, and yet few slots are ever touched. */
+Test(slab, rests_and_stays_sparse)
+{
+    enum { MANY = 1000, STEPS = 5000 };
+    struct slab slab = slab_make(2, MANY);
+    uint32_t freed_at[2 * MANY] = {0}, touched = 0;
+    for (uint32_t step = 1; step <= STEPS; step++) {
+        uint32_t slot = slab_take(&slab, 1);
+        cr_assert_neq(slot, SLAB_NONE);
+        cr_assert(freed_at[slot] == 0 || step - freed_at[slot] > SLAB_REST);
+        touched += freed_at[slot] == 0;
+        freed_at[slot] = step;
+        slab_free(&slab, slot);
+    }
+    cr_expect_leq(touched, SLAB_REST + 1);
+    free(slab.next);
 }

@@ -210,6 +210,7 @@ Test(run, keys_do_not_outlive_their_sa)
     core_done(world->core);
     cr_expect(!holds(world->core_memory, len, ike.er, 32));
     cr_expect(!holds(world->core_memory, len, world->config.fleet_key, FLEET_KEY_BYTES), "the fleet's key");
+    memset(world->core_memory, 0, len);
     world->core = core_init(world->core_memory, &world->config, world->pool_memory);
     done(world);
 }

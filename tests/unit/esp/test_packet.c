@@ -8,6 +8,7 @@ enum { PACKET_MAX = 9000 + ESP_OVERHEAD_MAX, SPI = 0x40001234 };
 struct pair {
     struct esp_out out;
     struct esp_in in;
+    struct esp_cipher cipher_out, cipher_in;
 };
 
 static struct pair *pair_make(const struct suite_row *row, uint64_t sequence)
@@ -16,21 +17,23 @@ static struct pair *pair_make(const struct suite_row *row, uint64_t sequence)
     struct esp_suite suite = suite_of(row);
     struct esp_keys keys = keys_of(9);
 
-    cr_assert(esp_out_init(&pair.out, &suite, &keys, SPI, 3, sequence, UINT64_MAX));
-    cr_assert(esp_in_init(&pair.in, &suite, &keys, SPI, sequence));
+    cr_assert(esp_cipher_init(&pair.cipher_out, &suite, &keys));
+    cr_assert(esp_cipher_init(&pair.cipher_in, &suite, &keys));
+    esp_out_init(&pair.out, &suite, SPI, 3, sequence, UINT64_MAX);
+    esp_in_init(&pair.in, &suite, SPI, sequence);
     return &pair;
 }
 
 static void pair_done(struct pair *pair)
 {
-    esp_out_done(&pair->out);
-    esp_in_done(&pair->in);
+    esp_cipher_done(&pair->cipher_out);
+    esp_cipher_done(&pair->cipher_in);
 }
 
 static size_t seal_inner(struct pair *pair, const uint8_t *inner, size_t len, uint8_t *ret_packet)
 {
     memcpy(ret_packet + pair->out.shape.head_len, inner, len);
-    cr_assert_eq(esp_seal(&pair->out, ret_packet, len), CAUSE_NONE);
+    cr_assert_eq(esp_seal(&pair->out, &pair->cipher_out, ret_packet, len), CAUSE_NONE);
     return esp_sealed_len(&pair->out.shape, len);
 }
 
@@ -47,7 +50,7 @@ static void round_trip(struct pair *pair, const uint8_t *inner, size_t len)
     cr_assert_eq(sealed_len % 4, 0);
     cr_assert_eq(be32_load(packet), SPI);
     cr_assert_eq(be32_load(packet + 4), (uint32_t)pair->out.sequence);
-    enum cause cause = esp_open(&pair->in, packet, sealed_len, &opened);
+    enum cause cause = esp_open(&pair->in, &pair->cipher_in, packet, sealed_len, &opened);
     cr_assert_eq(cause, CAUSE_NONE, "length %zu: %s", len, cause_text(cause));
     cr_assert(opened.authentic && opened.is_newest);
     cr_assert_eq(opened.inner.len, len);
@@ -89,7 +92,7 @@ Test(esp_packet, tampering)
         for (size_t bit = 0; bit < len * 8; bit++) {
             memcpy(copy, packet, len);
             copy[bit / 8] ^= (uint8_t)(1u << bit % 8);
-            enum cause cause = esp_open(&pair->in, copy, len, &opened);
+            enum cause cause = esp_open(&pair->in, &pair->cipher_in, copy, len, &opened);
             cr_assert(cause == CAUSE_ESP_ICV || (cause == CAUSE_ESP_REPLAY && bit / 8 >= 4 && bit / 8 < 8),
                       "suite %zu bit %zu: %s", i, bit, cause_text(cause));
             cr_assert(!opened.authentic && opened.packet == NULL);
@@ -97,13 +100,13 @@ Test(esp_packet, tampering)
         }
         for (size_t cut = 0; cut < len; cut++) {
             memcpy(copy, packet, len);
-            enum cause cause = esp_open(&pair->in, copy, cut, &opened);
+            enum cause cause = esp_open(&pair->in, &pair->cipher_in, copy, cut, &opened);
             cr_assert(cause == CAUSE_ESP_SHORT || cause == CAUSE_ESP_ICV);
         }
         memcpy(copy, packet, len);
-        cr_assert_eq(esp_open(&pair->in, copy, len, &opened), CAUSE_NONE);
+        cr_assert_eq(esp_open(&pair->in, &pair->cipher_in, copy, len, &opened), CAUSE_NONE);
         memcpy(copy, packet, len);
-        cr_assert_eq(esp_open(&pair->in, copy, len, &opened), CAUSE_ESP_REPLAY);
+        cr_assert_eq(esp_open(&pair->in, &pair->cipher_in, copy, len, &opened), CAUSE_ESP_REPLAY);
         pair_done(pair);
     }
 }
@@ -154,8 +157,8 @@ Test(esp_packet, what_is_inside)
         memcpy(packet + at, row->padding, HEAD + PLAIN - ESP_TRAILER - at);
         packet[HEAD + PLAIN - 2] = row->pad_len;
         packet[HEAD + PLAIN - 1] = row->next;
-        cr_assert(esp_cipher_seal(&pair->out.cipher, packet, PLAIN, 0, i));
-        enum cause cause = esp_open(&pair->in, packet, HEAD + PLAIN + TAG, &opened);
+        cr_assert(esp_cipher_seal(&pair->cipher_out, packet, PLAIN, 0, i));
+        enum cause cause = esp_open(&pair->in, &pair->cipher_in, packet, HEAD + PLAIN + TAG, &opened);
         cr_expect_eq(cause, row->cause, "row %u: %s", row->no, cause_text(cause));
         cr_expect(opened.authentic, "row %u", row->no);
         cr_expect((opened.packet != NULL) == (row->cause == CAUSE_NONE && !row->dummy), "row %u", row->no);
@@ -169,35 +172,36 @@ Test(esp_packet, sequence_numbers_end)
 {
     uint8_t packet[256] = {0};
     struct esp_keys keys = keys_of(1);
+    struct esp_cipher cipher;
     struct esp_out out;
 
     for (int esn = 0; esn < 2; esn++) {
         struct esp_suite suite = suite_of(&suites[esn]);
         uint64_t last = esn ? (UINT64_C(1) << 48) - 1 : UINT32_MAX;
-        cr_assert(esp_out_init(&out, &suite, &keys, SPI, 1, last - 2, UINT64_MAX));
+        cr_assert(esp_cipher_init(&cipher, &suite, &keys));
+        esp_out_init(&out, &suite, SPI, 1, last - 2, UINT64_MAX);
         for (int i = 0; i < 4; i++) {
             inner_v4(packet + out.shape.head_len, 40);
-            cr_expect_eq(esp_seal(&out, packet, 40), i < 2 ? CAUSE_NONE : CAUSE_ESP_SEQUENCE);
+            cr_expect_eq(esp_seal(&out, &cipher, packet, 40), i < 2 ? CAUSE_NONE : CAUSE_ESP_SEQUENCE);
         }
         cr_expect_eq(out.sequence, last);
         cr_expect(esp_out_is_spent(&out));
-        esp_out_done(&out);
 
-        cr_assert(esp_out_init(&out, &suite, &keys, SPI, 1, 10, 20));
+        esp_out_init(&out, &suite, SPI, 1, 10, 20);
         cr_expect(!esp_out_is_spent(&out));
         for (int i = 1; i <= 12; i++) {
             inner_v4(packet + out.shape.head_len, 40);
-            cr_expect_eq(esp_seal(&out, packet, 40), i <= 10 ? CAUSE_NONE : CAUSE_ESP_SEQUENCE);
+            cr_expect_eq(esp_seal(&out, &cipher, packet, 40), i <= 10 ? CAUSE_NONE : CAUSE_ESP_SEQUENCE);
             cr_expect_eq(esp_out_wants_limit(&out), i >= 5, "after %d", i);
         }
         esp_out_limit(&out, 15); /* not lower than before */
-        cr_expect_eq(esp_seal(&out, packet, 40), CAUSE_ESP_SEQUENCE);
+        cr_expect_eq(esp_seal(&out, &cipher, packet, 40), CAUSE_ESP_SEQUENCE);
         esp_out_limit(&out, 30);
         cr_expect(!esp_out_wants_limit(&out));
         inner_v4(packet + out.shape.head_len, 40);
-        cr_expect_eq(esp_seal(&out, packet, 40), CAUSE_NONE);
+        cr_expect_eq(esp_seal(&out, &cipher, packet, 40), CAUSE_NONE);
         cr_expect_eq(be32_load(packet + 4), 21);
-        esp_out_done(&out);
+        esp_cipher_done(&cipher);
     }
 }
 
@@ -215,14 +219,15 @@ Test(esp_packet, no_iv_twice)
     size_t num = 0;
 
     for (size_t i = 0; i < HF_COUNT(installs); i++) {
+        struct esp_cipher cipher;
         struct esp_out out;
         uint8_t packet[128] = {0};
 
-        cr_assert(
-            esp_out_init(&out, &suite, &keys, SPI, installs[i].epoch, installs[i].sequence, UINT64_MAX));
+        cr_assert(esp_cipher_init(&cipher, &suite, &keys));
+        esp_out_init(&out, &suite, SPI, installs[i].epoch, installs[i].sequence, UINT64_MAX);
         for (int k = 0; k < 500; k++) {
             inner_v4(packet + out.shape.head_len, 40);
-            cr_assert_eq(esp_seal(&out, packet, 40), CAUSE_NONE);
+            cr_assert_eq(esp_seal(&out, &cipher, packet, 40), CAUSE_NONE);
             ivs[num] = be64_load(packet + 8);
             cr_assert_eq(ivs[num] >> 48, installs[i].epoch);
             for (size_t j = 0; j < num; j++) {
@@ -230,7 +235,7 @@ Test(esp_packet, no_iv_twice)
             }
             num++;
         }
-        esp_out_done(&out);
+        esp_cipher_done(&cipher);
     }
 }
 
@@ -248,11 +253,11 @@ Test(esp_packet, window_moves_with_authentic_packets_only)
     uint8_t forged[256];
     memcpy(forged, sealed[0], len);
     be32_store(forged + 4, 1000000); /* far ahead: would throw all others out of the window */
-    cr_expect_eq(esp_open(&pair->in, forged, len, &opened), CAUSE_ESP_ICV);
+    cr_expect_eq(esp_open(&pair->in, &pair->cipher_in, forged, len, &opened), CAUSE_ESP_ICV);
     const int order[] = {3, 0, 7, 1, 6, 2, 5, 4};
     int newest = -1;
     for (size_t i = 0; i < HF_COUNT(order); i++) {
-        cr_expect_eq(esp_open(&pair->in, sealed[order[i]], len, &opened), CAUSE_NONE);
+        cr_expect_eq(esp_open(&pair->in, &pair->cipher_in, sealed[order[i]], len, &opened), CAUSE_NONE);
         cr_expect_eq(opened.is_newest, order[i] > newest);
         newest = HF_MAX(newest, order[i]);
     }

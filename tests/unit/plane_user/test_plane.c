@@ -119,6 +119,7 @@ Test(plane, only_own_shards)
     side->shards[1] = 9;
     side->config.num_shards = 2;
     plane_user_done(side->plane);
+    memset(side->plane, 0, plane_user_bytes(&side->config));
     side->plane = plane_user_init(side->plane, &side->config);
     for (uint32_t shard = 0; shard < 1u << SHARD_BITS; shard++) {
         struct plane_child child = child_of(world, shard + 1, shard, 3), mirror = mirror_of(world, &child);
@@ -413,5 +414,48 @@ Test(plane, no_esp_between_esp)
     cr_expect_eq(world->gateway.num_tun, 1);
     cr_expect_eq(drops(&world->gateway, CAUSE_ESP_SPI), 1);
     cr_expect_eq(drops(&world->gateway, CAUSE_KEEPALIVE), 1);
+    world_close(world);
+}
+
+/* More children with traffic than ciphers that are kept: nothing of an SA is lost with its cipher. */
+Test(plane, ciphers_come_and_go)
+{
+    enum { NUM = 5 };
+    struct world *world = world_open(1400, false);
+    struct side *side = &world->gateway;
+    struct packet_spec spec = tcp_spec(), back = to_client();
+    uint8_t packet[PACKET_MAX], replayed[PACKET_MAX];
+    size_t replayed_len = 0;
+
+    plane_user_done(side->plane);
+    side->config.warm_max = 2;
+    memset(side->plane, 0, plane_user_bytes(&side->config));
+    side->plane = plane_user_init(side->plane, &side->config);
+    for (uint32_t i = 0; i < NUM; i++) {
+        struct plane_child child = child_of(world, i + 1, i, i % 2), mirror = mirror_of(world, &child);
+        cr_assert_eq(side_install(side, &child), CAUSE_NONE);
+        cr_assert_eq(side_install(&world->client, &mirror), CAUSE_NONE);
+    }
+    for (uint32_t i = 0; i < 7 * NUM; i++) {
+        struct plane_op outbound = {.type = PLANE_OUTBOUND, .child = i * 3 % NUM + 1};
+        side_op(side, outbound);
+        side_op(&world->client, outbound);
+        cr_expect_eq(spi_to_client(world, &back), spi_of(&world->client, i * 3 % NUM, i * 3 % NUM % 2));
+        side_send(&world->client, NULL, packet, packet_write(&spec, packet));
+        side_flush(&world->client);
+        if (i == 0) {
+            replayed_len = world->client.udp[0].len;
+            memcpy(replayed, world->client.udp[0].bytes, replayed_len);
+        }
+        side_deliver(&world->client, side);
+        side_clear(side);
+    }
+    for (uint32_t i = 0; i < NUM; i++) {
+        struct plane_done done = side_op(side, (struct plane_op){.type = PLANE_READ, .child = i + 1});
+        cr_expect(done.counters.packets_in == 7 && done.counters.sequence_in == 7, "child %u", i);
+        cr_expect(done.counters.packets_out == 7 && done.counters.sequence_out == 7, "child %u", i);
+    }
+    side_receive(side, 1, &world->client.address, replayed, replayed_len, 0);
+    cr_expect_eq(drops(side, CAUSE_ESP_REPLAY), 1);
     world_close(world);
 }

@@ -96,7 +96,7 @@ static void side_open(struct side *side, const struct world *world, const char *
         .host = {side, room_lend, udp_record, room_drop, room_lend, tun_record, room_drop, event_record},
     };
     void *memory = aligned_alloc(64, plane_user_bytes(&side->config));
-    memset(memory, 0xee, plane_user_bytes(&side->config));
+    memset(memory, 0, plane_user_bytes(&side->config));
     side->plane = plane_user_init(memory, &side->config);
 }
 
