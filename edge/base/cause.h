@@ -50,6 +50,9 @@
     X(ICV, "icv", "integrity check failed")                                                                \
     X(PADDING, "padding", "padding after decryption is wrong")                                             \
     X(HALF_OPEN_FULL, "half_open_full", "too many half-open IKE SAs")                                      \
+    X(HALF_OPEN_NETWORK, "half_open_network", "too many half-open IKE SAs of one network")                 \
+    X(WORK_NETWORK, "work_network", "too many key exchanges without a login, of one network")              \
+    X(OVERLOAD, "overload", "more first messages than there is time for")                                  \
     X(SESSIONS_FULL, "sessions_full", "session limit reached")                                             \
     X(COOKIE_WANTED, "cookie_wanted", "answered with a cookie challenge")                                  \
     X(COOKIE_WRONG, "cookie_wrong", "cookie does not verify")                                              \
@@ -94,6 +97,7 @@
     X(REKEYED, "rekeyed", "replaced by a rekeyed SA")                                                      \
     X(OPERATOR, "operator", "disconnected by the operator")                                                \
     X(LIFETIME, "lifetime", "lifetime over")                                                               \
+    X(HALF_OPEN_EVICTED, "half_open_evicted", "handshake gave way to a newer one")                         \
     X(TIMEOUT, "timeout", "handshake not completed in time")                                               \
     /* ESP and the user plane */                                                                           \
     X(ESP_SHORT, "esp_short", "ESP packet too short")                                                      \

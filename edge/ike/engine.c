@@ -25,7 +25,8 @@ static void *carve(struct carving *carving, size_t bytes)
 }
 
 struct tables {
-    void *ike, *sas, *children, *sa, *child, *half_open, *reassemblies, *timers, *digests, *peers, *blobs;
+    void *ike, *sas, *children, *sa, *child, *half_open, *reassemblies, *timers, *digests, *peers, *blobs,
+        *sources;
     uint32_t num_sas, num_children, num_blocks;
 };
 
@@ -45,6 +46,7 @@ static struct tables tables_carve(const struct ike_config *config, struct carvin
     t.digests = carve(carving, map_bytes(config->half_open_max));
     t.peers = carve(carving, map_bytes(t.num_sas));
     t.blobs = carve(carving, blobs_bytes(t.num_blocks));
+    t.sources = carve(carving, sources_bytes(config->half_open_max));
     return t;
 }
 
@@ -91,6 +93,7 @@ struct ike *ike_init(void *memory, const struct ike_config *config, const struct
     map_init(&ike->init_digests, t.digests, config->half_open_max);
     map_init(&ike->peers, t.peers, t.num_sas);
     blobs_init(&ike->blobs, t.blobs, t.num_blocks);
+    sources_init(&ike->sources, t.sources, config->half_open_max, ike->hash_key);
     memset(ike->sa, 0, t.num_sas * sizeof(*ike->sa));
     memset(ike->child, 0, t.num_children * sizeof(*ike->child));
     memset(ike->reassemblies, 0, REASSEMBLIES_MAX * sizeof(*ike->reassemblies));

@@ -9,6 +9,7 @@
 #include "edge/crypto/cert.h"
 #include "edge/crypto/kdf.h"
 #include "edge/crypto/ke.h"
+#include "edge/ike/source.h"
 #include "edge/wire/build.h"
 
 #define SLOT_NONE UINT32_MAX
@@ -194,6 +195,13 @@ struct ike_child {
     ns_t created, rekey_at;
 };
 
+/* What the gate knows of who begins a handshake. */
+struct gate_pass {
+    struct source source;
+    uint16_t cost; /* of the key exchange, in units of about 65 us */
+    bool proven;   /* by COOKIE: the source is its own */
+};
+
 /* What only a handshake needs. */
 struct half_open {
     uint32_t sa; /* SLOT_NONE: free */
@@ -204,6 +212,7 @@ struct half_open {
     unsigned peer_hashes;
     struct blob request, response; /* the IKE_SA_INIT messages, as signed (RFC 7296 2.15) */
     uint64_t digest;               /* of request and source: finds retransmissions */
+    struct gate_pass pass;
 };
 
 struct reassembly { /* RFC 7383 2.6; fragments are opened one by one, so only the peer's own ever get here */

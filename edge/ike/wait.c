@@ -118,6 +118,7 @@ void ike_replaced(struct ike *ike, struct ike_time time, const struct identity *
 
 static void finish_auth(struct ike *ike, struct ike_sa *sa)
 {
+    gate_welcome(ike, &ike->half_open[sa->half_open]);
     half_open_free(ike, sa);
     session_begin(ike, sa);
     sa->established = ike->time.now;
