@@ -167,6 +167,10 @@ struct core_counters {
     uint64_t handshakes[CAUSE_COUNT]; /* refused or failed, by cause */
     uint64_t sessions_ended[CAUSE_COUNT];
     uint64_t cookies_sent, retransmits_answered, retransmits_sent, dpd_sent, ike_rekeys, child_rekeys;
+    /* Of those, asked for by us; and refused: [0] ours, by the client, [1] the client's, by us. */
+    uint64_t own_ike_rekeys, own_child_rekeys, ike_rekeys_refused[2], child_rekeys_refused[2];
+    uint64_t dpd_timeouts;
+    uint64_t fragments_in, fragments_out, reassembled, reassembly_failures; /* RFC 7383 */
     uint64_t moves, mobike_updates;
     uint64_t store_failures, sessions_restored;
     uint32_t sessions, half_open, children, unsaved; /* gauges; unsaved: established, but not in the store */

@@ -257,6 +257,18 @@ static bool wait_for_work(struct worker *w)
     return works;
 }
 
+static void count_round(struct worker *w, ns_t took)
+{
+    static const uint32_t bounds_us[] = ROUND_BOUNDS_US;
+    _Static_assert(HF_COUNT(bounds_us) + 1 == ROUND_BUCKETS, "one bucket per bound and one above");
+    size_t bucket = 0;
+    while (bucket < HF_COUNT(bounds_us) && took > bounds_us[bucket] * NS_PER_US) {
+        bucket++;
+    }
+    w->rounds[bucket]++;
+    w->rounds_ns += took;
+}
+
 static void work_round(struct worker *w)
 {
     struct ring_event event;
@@ -278,6 +290,7 @@ static void work_round(struct worker *w)
         fail(w, "its TUN device failed", -tun_queue_error(w->tun));
     }
     mesh_flush(&w->port);
+    count_round(w, worker_clock() - w->now);
     atomic_fetch_add_explicit(&w->heartbeat, 1, memory_order_relaxed);
 }
 

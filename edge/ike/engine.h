@@ -61,11 +61,18 @@ struct ike_host {
     uint16_t (*epoch)(void *context, uint32_t position); /* ownership epoch of a shard position */
 };
 
+enum rekey_side { REKEY_OURS, REKEY_CLIENTS, REKEY_SIDES }; /* who asked for it */
+
 struct ike_counters {
     uint64_t datagrams_in, datagrams_out;
     uint64_t drops[CAUSE_COUNT];
     uint64_t handshakes_ok, handshakes[CAUSE_COUNT], ended[CAUSE_COUNT];
     uint64_t cookies_sent, retransmits_answered, retransmits_sent, dpd_sent, ike_rekeys, child_rekeys;
+    /* Of those, asked for by us; and refused, [of us or clients]: by the client, by us. */
+    uint64_t own_ike_rekeys, own_child_rekeys, ike_rekeys_refused[REKEY_SIDES], child_rekeys_refused[REKEY_SIDES];
+    uint64_t dpd_timeouts; /* sessions given up for it */
+    uint64_t fragments_in, fragments_out; /* authentic ones, RFC 7383 */
+    uint64_t reassembled, reassembly_failures;
     uint64_t moves, mobike_updates; /* changes of address, and requests for one */
     uint64_t store_failures, restored;
     uint32_t sessions, half_open, children, unsaved;

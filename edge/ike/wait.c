@@ -205,6 +205,7 @@ static void wait_finish(struct ike *ike, struct ike_sa *sa)
         sa_send_response(ike, sa);
         break;
     case PENDING_OWN_IKE:
+        ike->counters.own_ike_rekeys++;
         rekey_ike_done(ike, session_move(ike, sa));
         break;
     case PENDING_ANSWER:
