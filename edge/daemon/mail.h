@@ -79,8 +79,7 @@ struct worker_pool {
 };
 
 /* Upper bounds of the histogram of rounds; a last bucket holds what took longer. */
-#define ROUND_BOUNDS_US                                                                                    \
-    {50, 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 1000000}
+#define ROUND_BOUNDS_US {50, 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 1000000}
 enum { ROUND_BUCKETS = 14 };
 
 struct worker_status {

@@ -77,7 +77,8 @@ static bool init_negotiate(struct ike *ike, struct init_work *work)
     }
     cause = propose_ike(&ike->policy->ike, offer, message->ke_group, &work->choice);
     if (cause != CAUSE_NONE) {
-        init_news(ike, work, cause, propose_describe(ike, offer));
+        const char *hint = quirk_refusal(ike, &ike->scratch.payloads, offer);
+        init_news(ike, work, cause, hint != NULL ? hint : propose_describe(ike, offer));
         refuse(ike, work, cause, NOTIFY_NO_PROPOSAL_CHOSEN, none);
         return false;
     }
@@ -212,6 +213,9 @@ static void init_commit(struct ike *ike, const struct init_work *work)
         return;
     }
     sa->state = SA_HALF_OPEN;
+    if (sa->natt) {
+        quirk_met(ike, sa, QUIRK_FIRST_ON_4500);
+    }
     sa->expires = ike->time.now + ike->policy->timers.half_open;
     sa_schedule(ike, sa);
     ike->config.host.send(ike->config.host.context, &sa->local, &sa->remote, sa->natt, answer);

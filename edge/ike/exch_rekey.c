@@ -54,6 +54,7 @@ void sa_inherit(struct ike_sa *new, const struct ike_sa *old)
     new->fragmentation = old->fragmentation;
     new->restored = old->restored;
     new->unsaved = old->unsaved;
+    new->quirks = old->quirks;
     new->local = old->local;
     new->remote = old->remote;
     new->session_id = old->session_id;

@@ -174,6 +174,16 @@ void gate_leave(struct ike *ike, const struct half_open *half_open);
 /* The handshake led to a login. */
 void gate_welcome(struct ike *ike, const struct half_open *half_open);
 
+/* --- quirk.c: clients that are different --- */
+/* Noted in the session, and told once: of a handshake, when it has led to a session. */
+void quirk_met(struct ike *ike, struct ike_sa *sa, enum quirk quirk);
+void quirks_announce(struct ike *ike, const struct ike_sa *sa);
+/* Looks at a CREATE_CHILD_SA request. */
+void quirks_of_create(struct ike *ike, struct ike_sa *sa, const struct message *message,
+                      const struct sa_view *offer);
+/* What to say of an offer without a common proposal; NULL when nothing special is known of it. */
+const char *quirk_refusal(struct ike *ike, const struct payloads *payloads, const struct sa_view *offer);
+
 /* --- cookie.c --- */
 void cookie_write(struct ike *ike, const struct ike_input *input, uint8_t ret_cookie[HF_COOKIE_BYTES]);
 bool cookie_is_valid(struct ike *ike, const struct ike_input *input, struct span cookie);

@@ -141,6 +141,9 @@ static void refused(struct ike *ike, struct ike_sa *sa, const struct sa_request 
         break;
     default: /* Windows behind a NAT refuses every rekey of ours: its child is its own until the hard end */
         old->rekey_at = NS_NEVER;
+        if (ike_notify_name(error->type) == NULL) {
+            quirk_met(ike, sa, QUIRK_REKEY_REFUSED);
+        }
         break;
     }
 }

@@ -118,8 +118,9 @@ struct ike_sa {
     bool record_exists; /* it may be in the store under this slot's (shard, index) */
     bool idle_asked;    /* the plane was asked when it last heard from the client */
     bool initial_contact;
-    bool disowned; /* the client deleted it while our rekey of its forerunner has no answer yet */
-    bool mobike;   /* agreed (RFC 4555) */
+    bool disowned;   /* the client deleted it while our rekey of its forerunner has no answer yet */
+    bool mobike;     /* agreed (RFC 4555) */
+    uint32_t quirks; /* bit of each that the client showed, enum quirk; not in the record */
     uint64_t spi_i, spi_r;
     struct ike_suite suite;
     struct ike_keys keys;

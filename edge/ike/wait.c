@@ -126,6 +126,7 @@ static void finish_auth(struct ike *ike, struct ike_sa *sa)
     ike->counters.handshakes_ok++;
     sa_send_response(ike, sa);
     host_of(ike)->news(host_of(ike)->context, NEWS_SESSION_UP, sa, NULL, CAUSE_NONE, NULL);
+    quirks_announce(ike, sa);
     if (sa->initial_contact) {
         ike_replaced(ike, ike->time, &sa->remote_id, sa->connection, sa->established);
     }

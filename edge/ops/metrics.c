@@ -185,12 +185,18 @@ static void ike_put(struct page *p, const struct core_counters *c)
     head(p, "ike_fragments_total", "counter", "Fragments of IKE messages (RFC 7383); in: authentic ones.");
     labelled(p, "ike_fragments_total", "direction", "in", NULL, NULL, c->fragments_in);
     labelled(p, "ike_fragments_total", "direction", "out", NULL, NULL, c->fragments_out);
-    head(p, "ike_reassemblies_total", "counter", "IKE messages that came in fragments, by what became of them.");
+    head(p, "ike_reassemblies_total", "counter",
+         "IKE messages that came in fragments, by what became of them.");
     labelled(p, "ike_reassemblies_total", "result", "done", NULL, NULL, c->reassembled);
     labelled(p, "ike_reassemblies_total", "result", "given_up", NULL, NULL, c->reassembly_failures);
     counter(p, "moves_total", "Changes of clients' addresses, asked for or seen.", c->moves);
     counter(p, "mobike_updates_total", "Changes of address that clients asked for (MOBIKE).",
             c->mobike_updates);
+    head(p, "quirks_total", "counter", "Sessions, or refusals, in which a client's quirk was met.");
+    for (int quirk = 0; quirk < QUIRK_COUNT; quirk++) {
+        labelled(p, "quirks_total", "quirk", quirk_row((enum quirk)quirk)->name, NULL, NULL,
+                 c->quirks[quirk]);
+    }
     counter(p, "store_failures_total", "Writes that the session store did not take.", c->store_failures);
 }
 

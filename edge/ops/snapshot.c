@@ -32,6 +32,9 @@ void counters_sum(const struct core_counters *workers, uint32_t num_workers, str
             ret_sum->ike_rekeys_refused[side] += w->ike_rekeys_refused[side];
             ret_sum->child_rekeys_refused[side] += w->child_rekeys_refused[side];
         }
+        for (int quirk = 0; quirk < QUIRK_COUNT; quirk++) {
+            ret_sum->quirks[quirk] += w->quirks[quirk];
+        }
         ret_sum->dpd_timeouts += w->dpd_timeouts;
         ret_sum->fragments_in += w->fragments_in;
         ret_sum->fragments_out += w->fragments_out;
