@@ -58,11 +58,11 @@ enum cause gate_admit(struct ike *ike, const struct ike_input *input, struct gat
     return affordable ? CAUSE_NONE : CAUSE_WORK_NETWORK;
 }
 
-/* Places are taken round and round, so the next one is among the oldest. A client whose login is being
- * written keeps its place. */
+/* Places are taken round and round: the cursor is where the newest is, the oldest comes after it. A client
+ * whose login is being written keeps its place. */
 bool gate_make_room(struct ike *ike, const struct gate_pass *pass)
 {
-    uint32_t at = ike->half_open_cursor;
+    uint32_t at = ike->half_open_cursor + 1;
     for (uint32_t i = 0; ike->half_open_free == 0 && pass->proven && i < EVICTION_TRIES; i++) {
         struct ike_sa *sa = &ike->sa[ike->half_open[(at + i) % ike->config.half_open_max].sa];
         if (sa->wait == WAIT_NOTHING && sa->state == SA_HALF_OPEN) {

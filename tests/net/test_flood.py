@@ -48,12 +48,11 @@ class Flood:
         return json.loads(self.process.log().splitlines()[-1])
 
 
-def under(floods, what):
-    """Pings of who is connected and a login of somebody new, while the floods run."""
+def under(floods, what, ready):
+    """Pings of who is connected and a login of somebody new, while the floods run and once they bite."""
     before = scene.session_of("cl1@example.net")
     running = Ping(first.node, count=500, interval_s=0.02, patience_s=5)
-    wanted = cookies_wanted()
-    wait_until("cookies are demanded", lambda: cookies_wanted() > wanted)
+    wait_until("the flood bites", rises(ready))
     capture = Capture(scene.lab.gw, OUTER, "udp port 500 and src net 192.0.2.0/24", 400, name=what)
     new = scene.certificate_client("cl3")
     new.connect()
@@ -83,6 +82,15 @@ def cookies_wanted():
     return metric("drops_total", layer="ike", cause="cookie_wanted")
 
 
+def networks_refused():
+    return metric("drops_total", layer="ike", cause="half_open_network")
+
+
+def rises(count):
+    before = count()
+    return lambda: count() > before
+
+
 def ended(cause):
     return metric("handshakes_total", result="failed", cause=cause)
 
@@ -94,14 +102,14 @@ def spoofed():
     node = scene.lab.client("cl2")
     first = scene.certificate_client("cl1")
     first.connect()
-    said = under([Flood(SPOOFED4, ANYCAST4, 2500), Flood(SPOOFED6, ANYCAST6, 2500)], "spoofed")
+    said = under([Flood(SPOOFED4, ANYCAST4, 2500), Flood(SPOOFED6, ANYCAST6, 2500)], "spoofed", cookies_wanted)
     assert all(one["cookies"] == 0 for one in said), "the answers went to others"
 
 
 @suite.case("from 65536 addresses that return the cookie: the oldest handshakes give way")
 def proven():
     scene.lab.router.route(PROVEN4, node.address4())
-    said = under([Flood(PROVEN4, ANYCAST4, 1500, "--prove")], "proven")
+    said = under([Flood(PROVEN4, ANYCAST4, 1500, "--prove")], "proven", lambda: ended("half_open_evicted"))
     assert said[0]["returned"] > HALF_OPEN, said
     assert ended("half_open_evicted") > 0
 
@@ -113,8 +121,7 @@ def one_network():
     scene.lab.router.route(network, node.address4())
     wait_until("no half-open handshake", lambda: metric("half_open") == 0, 30)
     evicted = ended("half_open_evicted")
-    under([Flood(network, ANYCAST4, 1500, "--prove")], "network")
-    assert metric("drops_total", cause="half_open_network") > 0
+    under([Flood(network, ANYCAST4, 1500, "--prove")], "network", networks_refused)
     assert ended("half_open_evicted") == evicted, "there was room for others"
 
 

@@ -220,6 +220,11 @@ Test(gate, a_flood_that_returns_cookies_keeps_nobody_out)
     }
     cr_expect_eq(core_counters(world->core)->half_open, WORLD_HALF_OPEN);
     cr_expect_eq(live_handshakes(world, CAUSE_HALF_OPEN_EVICTED), 2 * WORLD_HALF_OPEN);
+    for (uint32_t i = 0; i < WORLD_HALF_OPEN; i++) {
+        const struct ike *ike = world->core->ike;
+        uint32_t number = ike->sa[ike->half_open[i].sa].remote.addr.bytes[14];
+        cr_expect_geq(number, 2 * WORLD_HALF_OPEN, "the oldest gave way, not number %u", number);
+    }
     initiator_connect(world->clients[late], world->now);
     world_run(world, 5 * NS_PER_S);
     cr_expect_eq(core_counters(world->core)->sessions, 1);
