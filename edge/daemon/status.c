@@ -19,7 +19,7 @@ struct status {
     struct snapshot_sample samples[SAMPLES_MAX];
     uint32_t num_samples;
     struct snapshot_histogram histograms[2];
-    char worker_names[WORKERS_MAX][8];
+    char worker_names[WORKERS_MAX][12];
     struct store_stats store;
     struct worker_status sum;
     char label[STORE_OP_TYPES * STORE_RESULTS][32];
