@@ -102,7 +102,8 @@ def spoofed():
     node = scene.lab.client("cl2")
     first = scene.certificate_client("cl1")
     first.connect()
-    said = under([Flood(SPOOFED4, ANYCAST4, 2500), Flood(SPOOFED6, ANYCAST6, 2500)], "spoofed", cookies_wanted)
+    floods = [Flood(SPOOFED4, ANYCAST4, 2500), Flood(SPOOFED6, ANYCAST6, 2500)]
+    said = under(floods, "spoofed", cookies_wanted)
     assert all(one["cookies"] == 0 for one in said), "the answers went to others"
 
 

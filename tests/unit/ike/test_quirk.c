@@ -1,4 +1,4 @@
-/* Messages in the shape of clients that are different (edge/ike/quirk.h): they are served, and it is noted. */
+/* Messages in the shape of clients that are different (quirk.h): they are served, and it is noted. */
 #include "edge/ike/quirk.h"
 #include "edge/core/internal.h"
 #include "edge/ike/internal.h"
@@ -112,7 +112,8 @@ Test(quirk, rekeys)
     }
 }
 
-/* Windows behind a NAT answers our rekey by a notify of its own: its child lives on, and is not asked again. */
+/* Windows behind a NAT answers our rekey by a notify of its own: its child lives on, and is not asked again.
+ */
 Test(quirk, a_refusal_that_no_rfc_has)
 {
     struct world *world = collide_begin(10 * NS_PER_S, 0);
@@ -182,7 +183,8 @@ static struct span windows_init(const char *offer_text, const char *vendor, size
 /* Windows with MODP-1024 alone is refused as anybody would be; the log says what to type. */
 Test(quirk, weak_group)
 {
-    static const char windows[] = "\x1e\x2b\x51\x69\x05\x99\x1c\x7d\x7c\x96\xfc\xbf\xb5\x87\xe4\x61\0\0\0\x09";
+    static const char windows[] =
+        "\x1e\x2b\x51\x69\x05\x99\x1c\x7d\x7c\x96\xfc\xbf\xb5\x87\xe4\x61\0\0\0\x09";
     static const struct {
         const char *what, *offer, *vendor;
         size_t vendor_len;
