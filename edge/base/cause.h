@@ -50,6 +50,8 @@
     X(ICV, "icv", "integrity check failed")                                                                \
     X(PADDING, "padding", "padding after decryption is wrong")                                             \
     X(HALF_OPEN_FULL, "half_open_full", "too many half-open IKE SAs")                                      \
+    X(HALF_OPEN_NETWORK, "half_open_network", "too many half-open IKE SAs of one network")                 \
+    X(WORK_NETWORK, "work_network", "too many key exchanges without a login, of one network")              \
     X(SESSIONS_FULL, "sessions_full", "session limit reached")                                             \
     X(COOKIE_WANTED, "cookie_wanted", "answered with a cookie challenge")                                  \
     X(COOKIE_WRONG, "cookie_wrong", "cookie does not verify")                                              \
@@ -83,6 +85,7 @@
     X(TS_NONE, "ts_none", "no common traffic selectors")                                                   \
     X(CHILD_LIMIT, "child_limit", "too many child SAs")                                                    \
     X(CHILD_UNKNOWN, "child_unknown", "no such child SA")                                                  \
+    X(HALF_OPEN_EVICTED, "half_open_evicted", "handshake gave way to a newer one")                         \
     X(STORE, "store", "session store failed")                                                              \
     X(PLANE, "plane", "data plane refused")                                                                \
     X(RECORD, "record", "stored record cannot be used")                                                    \
@@ -109,6 +112,7 @@
     X(TOO_BIG, "too_big", "packet exceeds the tunnel MTU")                                                 \
     X(KEEPALIVE, "keepalive", "NAT keepalive")                                                             \
     X(SEND_FAILED, "send_failed", "socket refused to send")                                                \
+    X(OVERLOAD, "overload", "more first messages than there is time for")                                  \
     X(MAILBOX_FULL, "mailbox_full", "worker's mailbox full")                                               \
     X(TRUNCATED, "truncated", "datagram larger than the receive buffer")
 

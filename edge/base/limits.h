@@ -38,6 +38,10 @@ enum {
 
     PLANE_WARM_MAX =
         16384, /* children per worker whose expanded keys are kept (2 KiB each): those with traffic */
+    /* Handshakes under way of an IPv4 /24 and of an IPv6 /48, as a multiple of what one IPv4 address may have
+     * (half_open_per_address: thousands of people behind a carrier's NAT); a /56 has as many as an address, a
+     * /64, which is one network of one household or office, half. */
+    SOURCE_WIDER = 2,
 
     WORKERS_MAX = 64,
     POOLS_MAX = 64,
@@ -49,6 +53,11 @@ enum {
         131072, /* what one step's effects carry: a fragmented message, its copy, a record, names */
     RECORD_BYTES_MAX = 12288, /* a session's record, sealed */
 };
+
+/* Key exchanges that lead to no login, of one IPv4 address or IPv6 /56, in units of about 65 us: a second of
+ * a core at once, an eighth of one in the long run. */
+#define SOURCE_WORK_MAX 16000
+#define SOURCE_WORK_INTERVAL_NS UINT64_C(520000)
 
 /* Outbound ESP sequence numbers are reserved in the store in steps of this many, so that a restarted daemon
  * continues above every number it may have used without writing per packet. */

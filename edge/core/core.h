@@ -10,6 +10,7 @@
 #include "edge/crypto/cert.h"
 #include "edge/crypto/seal.h"
 #include "edge/ike/policy.h"
+#include "edge/ike/quirk.h"
 #include "edge/ike/tables.h"
 
 enum event_type {
@@ -82,6 +83,7 @@ enum audit_type {
     AUDIT_CHILD_UP,      /* an additional or rekeyed child */
     AUDIT_CHILD_DOWN,
     AUDIT_CHILD_FAILED, /* refused; the IKE SA goes on, with what it has */
+    AUDIT_QUIRK,        /* the client is different, which was met halfway; `detail` is the quirk's name */
     AUDIT_STORE_FAILED, /* a write failed; the session goes on, but would not survive a restart */
     AUDIT_STORE_RECOVERED,
     AUDIT_READY, /* the store has been read back */
@@ -168,6 +170,11 @@ struct core_counters {
     uint64_t handshakes[CAUSE_COUNT]; /* refused or failed, by cause */
     uint64_t sessions_ended[CAUSE_COUNT];
     uint64_t cookies_sent, retransmits_answered, retransmits_sent, dpd_sent, ike_rekeys, child_rekeys;
+    /* Of those, asked for by us; and refused: [0] ours, by the client, [1] the client's, by us. */
+    uint64_t own_ike_rekeys, own_child_rekeys, ike_rekeys_refused[2], child_rekeys_refused[2];
+    uint64_t quirks[QUIRK_COUNT]; /* sessions, or refusals */
+    uint64_t dpd_timeouts;
+    uint64_t fragments_in, fragments_out, reassembled, reassembly_failures; /* RFC 7383 */
     uint64_t moves, mobike_updates;
     uint64_t store_failures, sessions_restored;
     uint32_t sessions, half_open, children, unsaved; /* gauges; unsaved: established, but not in the store */
@@ -190,6 +197,7 @@ struct session_view {
     uint64_t spi_i, spi_r;
     uint16_t shard;
     bool established, restored, unsaved, behind_nat;
+    uint32_t quirks; /* bit of each, enum quirk */
     struct ike_suite suite;
     struct endpoint local, remote;
     const struct identity *local_id, *remote_id;

@@ -147,6 +147,8 @@ static enum audit_type audit_of(enum ike_news news)
         return AUDIT_CHILD_FAILED;
     case NEWS_CHILD_DOWN:
         return AUDIT_CHILD_DOWN;
+    case NEWS_QUIRK:
+        return AUDIT_QUIRK;
     case NEWS_STORE_FAILED:
         return AUDIT_STORE_FAILED;
     case NEWS_STORE_RECOVERED:

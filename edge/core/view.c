@@ -19,6 +19,16 @@ const struct core_counters *core_counters(struct core *core)
     c->dpd_sent = ike->dpd_sent;
     c->ike_rekeys = ike->ike_rekeys;
     c->child_rekeys = ike->child_rekeys;
+    c->own_ike_rekeys = ike->own_ike_rekeys;
+    c->own_child_rekeys = ike->own_child_rekeys;
+    memcpy(c->ike_rekeys_refused, ike->ike_rekeys_refused, sizeof(c->ike_rekeys_refused));
+    memcpy(c->child_rekeys_refused, ike->child_rekeys_refused, sizeof(c->child_rekeys_refused));
+    memcpy(c->quirks, ike->quirks, sizeof(c->quirks));
+    c->dpd_timeouts = ike->dpd_timeouts;
+    c->fragments_in = ike->fragments_in;
+    c->fragments_out = ike->fragments_out;
+    c->reassembled = ike->reassembled;
+    c->reassembly_failures = ike->reassembly_failures;
     c->moves = ike->moves;
     c->mobike_updates = ike->mobike_updates;
     c->store_failures = ike->store_failures;
@@ -63,6 +73,7 @@ static void view_session(const struct core *core, ns_t now, const struct ike_sa 
         .restored = sa->restored,
         .unsaved = sa->unsaved,
         .behind_nat = sa->behind_nat,
+        .quirks = sa->quirks,
         .suite = sa->suite,
         .local = sa->local,
         .remote = sa->remote,

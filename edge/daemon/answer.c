@@ -2,6 +2,7 @@
 #include "edge/daemon/worker_internal.h"
 
 #include <stdio.h>
+#include <time.h>
 
 enum {
     TEXT_MAX = MESH_MESSAGE_MAX - (int)sizeof(struct mail_answer),
@@ -81,6 +82,11 @@ static void answer_status(struct worker *w, struct mail_answer *answer)
         .handed_over = w->handed_over,
         .ring_overflows = w->ring.overflows,
     };
+    struct timespec cpu;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+    status->cpu_ns = (uint64_t)cpu.tv_sec * NS_PER_S + (uint64_t)cpu.tv_nsec;
+    memcpy(status->rounds, w->rounds, sizeof(status->rounds));
+    status->rounds_ns = w->rounds_ns;
     for (int i = 0; i < CAUSE_COUNT; i++) {
         status->udp.drops[i] += w->drops[i] + status->tun.drops[i];
     }

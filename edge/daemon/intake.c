@@ -12,7 +12,12 @@ static void ike_in(struct worker *w, const struct endpoint *local, const struct 
         .type = EVENT_DATAGRAM,
         .datagram = {.local = *local, .remote = *remote, .bytes = message, .natt = natt},
     };
-    worker_step(w, &event);
+    enum first_message first = first_message_kind(message);
+    if (first != FIRST_NOT) {
+        worker_newcomer(w, first, &event.datagram);
+    } else {
+        worker_step(w, &event);
+    }
 }
 
 static void esp_in(struct worker *w, const struct endpoint *local, const struct endpoint *remote,
@@ -25,6 +30,11 @@ static void esp_in(struct worker *w, const struct endpoint *local, const struct 
 static void hand_over(struct worker *w, const struct datagram *datagram, const struct datagram_run *run)
 {
     uint32_t len = (uint32_t)(sizeof(struct mail_datagram) + run->len);
+    if (run->kind == DATAGRAM_IKE && first_message_kind(span_of(run->bytes, run->len)) != FIRST_NOT &&
+        mesh_is_crowded(&w->port, run->worker)) {
+        w->drops[CAUSE_OVERLOAD]++; /* what room there is belongs to those who are here already */
+        return;
+    }
     struct mail_datagram *mail = mesh_room(&w->port, run->worker, len);
     if (mail == NULL) {
         w->drops[CAUSE_MAILBOX_FULL] += run->count;

@@ -78,6 +78,10 @@ struct worker_pool {
     struct pool_view view; /* its name is not set: it belongs to the worker's policy */
 };
 
+/* Upper bounds of the histogram of rounds; a last bucket holds what took longer. */
+#define ROUND_BOUNDS_US {50, 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 1000000}
+enum { ROUND_BUCKETS = 14 };
+
 struct worker_status {
     struct core_counters core;
     struct plane_user_counters plane;
@@ -85,6 +89,8 @@ struct worker_status {
     struct tun_counters tun;
     uint64_t handed_over; /* datagrams for other workers */
     uint64_t ring_overflows;
+    uint64_t cpu_ns;
+    uint64_t rounds[ROUND_BUCKETS], rounds_ns; /* not cumulative */
     uint32_t num_pools;
     struct worker_pool pools[POOLS_MAX];
 };

@@ -74,6 +74,11 @@ void *mesh_room(struct mesh_port *port, uint32_t to, uint32_t len)
     return room;
 }
 
+bool mesh_is_crowded(struct mesh_port *port, uint32_t to)
+{
+    return mailbox_is_crowded(box_of(port->mesh, port->self, to));
+}
+
 void mesh_notify(struct mesh_port *port, uint32_t to)
 {
     port->written[to] = true;

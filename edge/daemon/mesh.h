@@ -29,6 +29,8 @@ struct mesh_port {
 struct mesh_port mesh_port(struct mesh *mesh, uint32_t self);
 /* Room for a message to another thread, or NULL when its mailbox is full. */
 HF_MUST void *mesh_room(struct mesh_port *port, uint32_t to, uint32_t len);
+/* Half of its mailbox or more is taken. */
+bool mesh_is_crowded(struct mesh_port *port, uint32_t to);
 /* The next flush wakes this thread, with or without mail. */
 void mesh_notify(struct mesh_port *port, uint32_t to);
 /* Shows what was written and wakes who has something to read. */

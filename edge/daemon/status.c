@@ -18,6 +18,8 @@ struct status {
     struct snapshot_drops drops[DROPS_LAYERS];
     struct snapshot_sample samples[SAMPLES_MAX];
     uint32_t num_samples;
+    struct snapshot_histogram histograms[2];
+    char worker_names[WORKERS_MAX][12];
     struct store_stats store;
     struct worker_status sum;
     char label[STORE_OP_TYPES * STORE_RESULTS][32];
@@ -64,7 +66,33 @@ static void add_worker(struct status *s, const struct worker_status *worker)
     s->sum.tun.writes += worker->tun.writes;
     s->sum.handed_over += worker->handed_over;
     s->sum.ring_overflows += worker->ring_overflows;
+    for (size_t i = 0; i < HF_COUNT(worker->rounds); i++) {
+        s->sum.rounds[i] += worker->rounds[i];
+    }
+    s->sum.rounds_ns += worker->rounds_ns;
     add_pools(s, worker);
+}
+
+static void sample(struct status *s, const char *name, const char *help, bool counter, uint64_t value)
+{
+    hf_assert(s->num_samples < SAMPLES_MAX);
+    s->samples[s->num_samples++] =
+        (struct snapshot_sample){.name = name, .help = help, .counter = counter, .value = value};
+}
+
+static void label_last(struct status *s, const char *label, const char *value)
+{
+    s->samples[s->num_samples - 1].label = label;
+    s->samples[s->num_samples - 1].label_value = value;
+}
+
+static void cpu_sample(struct status *s, uint32_t number, uint64_t ns)
+{
+    char *name = s->worker_names[number];
+    snprintf(name, sizeof(s->worker_names[0]), "%u", number);
+    sample(s, "worker_cpu_seconds", "Processor time of a worker.", true, ns);
+    label_last(s, "worker", name);
+    s->samples[s->num_samples - 1].is_ns = true;
 }
 
 static bool ask_workers(struct daemon *d, struct status *s)
@@ -78,18 +106,12 @@ static bool ask_workers(struct daemon *d, struct status *s)
         const struct worker_status *worker = (const struct worker_status *)answer->bytes;
         s->cores[i] = worker->core;
         add_worker(s, worker);
+        cpu_sample(s, i, worker->cpu_ns);
     }
     return true;
 }
 
 /* ---- samples that only the daemon knows */
-
-static void sample(struct status *s, const char *name, const char *help, bool counter, uint64_t value)
-{
-    hf_assert(s->num_samples < SAMPLES_MAX);
-    s->samples[s->num_samples++] =
-        (struct snapshot_sample){.name = name, .help = help, .counter = counter, .value = value};
-}
 
 static void io_samples(struct status *s)
 {
@@ -103,6 +125,7 @@ static void io_samples(struct status *s)
     sample(s, "udp_bursts_out", "Bursts of ESP handed to the kernel at once.", true, sum->plane.udp_bursts);
     sample(s, "udp_receives_stopped", "Receives that ran out of buffers and were started again.", true,
            sum->udp.receives_stopped);
+    sample(s, "nat_keepalives", "NAT keepalives of clients (RFC 3948).", true, s->io_drops[CAUSE_KEEPALIVE]);
     sample(s, "tun_reads", "Packets or super-packets read from the TUN devices.", true, sum->tun.reads);
     sample(s, "tun_writes", "Packets or super-packets written to the TUN devices.", true, sum->tun.writes);
     sample(s, "too_big_sent", "ICMP errors for packets above the tunnel MTU.", true, sum->plane.too_big_sent);
@@ -123,8 +146,7 @@ static void store_samples(struct status *s)
             snprintf(label, sizeof(s->label[0]), "%s_%s", types[type], results[result]);
             sample(s, "store_operations", "Operations of the session store, by kind and result.", true,
                    s->store.ops[type][result]);
-            s->samples[s->num_samples - 1].label = "operation";
-            s->samples[s->num_samples - 1].label_value = label;
+            label_last(s, "operation", label);
         }
     }
     sample(s, "store_records", "Records in the session store.", false, s->store.records);
@@ -132,6 +154,27 @@ static void store_samples(struct status *s)
     sample(s, "store_bytes_max", "Bytes the session store may take; 0 without limit.", false,
            s->store.bytes_max);
     sample(s, "store_under_way", "Operations of the session store under way.", false, s->store.under_way);
+}
+
+static void histograms(struct status *s)
+{
+    static const uint32_t rounds_us[] = ROUND_BOUNDS_US, store_us[] = STORE_LATENCY_BOUNDS_US;
+    s->histograms[0] = (struct snapshot_histogram){
+        .name = "worker_round_seconds",
+        .help = "Rounds of the workers' loops: a packet that comes in meanwhile waits so long.",
+        .bounds_us = rounds_us,
+        .num_bounds = HF_COUNT(rounds_us),
+        .counts = s->sum.rounds,
+        .sum_ns = s->sum.rounds_ns,
+    };
+    s->histograms[1] = (struct snapshot_histogram){
+        .name = "store_latency_seconds",
+        .help = "Operations of the session store, from asking to done.",
+        .bounds_us = store_us,
+        .num_bounds = HF_COUNT(store_us),
+        .counts = s->store.latency,
+        .sum_ns = s->store.latency_sum_ns,
+    };
 }
 
 /* ---- the rest of the picture */
@@ -188,6 +231,8 @@ static void fill_node(struct daemon *d, struct status *s)
     n->num_drops = DROPS_LAYERS;
     n->samples = s->samples;
     n->num_samples = s->num_samples;
+    n->histograms = s->histograms;
+    n->num_histograms = HF_COUNT(s->histograms);
 }
 
 struct status *status_new(struct daemon *d)
@@ -203,6 +248,7 @@ struct status *status_new(struct daemon *d)
     store_stats(d->shared.store, &s->store);
     io_samples(s);
     store_samples(s);
+    histograms(s);
     fill_listen(d, s);
     fill_identities(d, s);
     fill_node(d, s);

@@ -32,9 +32,15 @@ struct worker *worker_new(const struct worker_config *config)
     w->plane_memory = memory_new(w->plane_size);
     w->pool_memory = worker_pool_pages(w->pool_size);
     w->answer = aligned_alloc(64, MESH_MAILBOX_BYTES);
-    if (w->core_memory == NULL || w->plane_memory == NULL || w->pool_memory == NULL || w->answer == NULL) {
+    w->newcomers_memory = aligned_alloc(64, HF_COUNT(w->newcomers) * WORKER_NEWCOMERS_BYTES);
+    if (w->core_memory == NULL || w->plane_memory == NULL || w->pool_memory == NULL || w->answer == NULL ||
+        w->newcomers_memory == NULL) {
         worker_free(w);
         return NULL;
+    }
+    for (size_t i = 0; i < HF_COUNT(w->newcomers); i++) {
+        mailbox_init(&w->newcomers[i], w->newcomers_memory + i * WORKER_NEWCOMERS_BYTES,
+                     WORKER_NEWCOMERS_BYTES);
     }
     return w;
 }
@@ -68,6 +74,7 @@ void worker_free(struct worker *w)
     memory_free(w->plane_memory, w->plane_size);
     worker_pool_pages_free(w->pool_memory, w->pool_size);
     free(w->answer);
+    free(w->newcomers_memory);
     free(w->config.shards);
     memory_free(w, sizeof(*w));
 }
@@ -82,12 +89,18 @@ static void fail(struct worker *w, const char *what, int error)
     }
 }
 
+ns_t worker_clock(void)
+{
+    struct timespec up;
+    clock_gettime(CLOCK_BOOTTIME, &up);
+    return (ns_t)up.tv_sec * NS_PER_S + (ns_t)up.tv_nsec;
+}
+
 static void read_clocks(struct worker *w)
 {
-    struct timespec up, wall;
-    clock_gettime(CLOCK_BOOTTIME, &up);
+    struct timespec wall;
     clock_gettime(CLOCK_REALTIME, &wall);
-    w->now = (ns_t)up.tv_sec * NS_PER_S + (ns_t)up.tv_nsec;
+    w->now = worker_clock();
     w->wall_ns = (int64_t)wall.tv_sec * (int64_t)NS_PER_S + wall.tv_nsec;
 }
 
@@ -192,7 +205,7 @@ static void mail_read(struct worker *w)
 
 static void timers(struct worker *w)
 {
-    if (core_deadline(w->core) <= w->now) {
+    for (int i = 0; i < WORKER_TIMERS_MAX && core_deadline(w->core) <= w->now; i++) {
         worker_step(w, &(struct event){.type = EVENT_TIMER});
     }
 }
@@ -200,12 +213,11 @@ static void timers(struct worker *w)
 /* How long to wait for something to happen. */
 static ns_t timeout_of(struct worker *w)
 {
-    struct timespec up;
-    if (tun_is_ready(w->tun) && udp_rooms_free(w->udp) >= WORKER_ROOMS_PER_PACKET) {
+    if (worker_has_newcomers(w) ||
+        (tun_is_ready(w->tun) && udp_rooms_free(w->udp) >= WORKER_ROOMS_PER_PACKET)) {
         return 0;
     }
-    clock_gettime(CLOCK_BOOTTIME, &up);
-    ns_t now = (ns_t)up.tv_sec * NS_PER_S + (ns_t)up.tv_nsec;
+    ns_t now = worker_clock();
     ns_t deadline = core_deadline(w->core);
     if (w->is_stopping) {
         deadline = HF_MIN(deadline, w->stop_at);
@@ -224,6 +236,18 @@ static bool wait_for_work(struct worker *w)
     return works;
 }
 
+static void count_round(struct worker *w, ns_t took)
+{
+    static const uint32_t bounds_us[] = ROUND_BOUNDS_US;
+    _Static_assert(HF_COUNT(bounds_us) + 1 == ROUND_BUCKETS, "one bucket per bound and one above");
+    size_t bucket = 0;
+    while (bucket < HF_COUNT(bounds_us) && took > bounds_us[bucket] * NS_PER_US) {
+        bucket++;
+    }
+    w->rounds[bucket]++;
+    w->rounds_ns += took;
+}
+
 static void work_round(struct worker *w)
 {
     struct ring_event event;
@@ -234,6 +258,7 @@ static void work_round(struct worker *w)
     mail_read(w);
     worker_tun_read(w);
     timers(w);
+    worker_newcomers(w);
     worker_log_withheld(w);
     plane_user_flush(w->plane, w->now);
     worker_step_later(w);
@@ -244,6 +269,7 @@ static void work_round(struct worker *w)
         fail(w, "its TUN device failed", -tun_queue_error(w->tun));
     }
     mesh_flush(&w->port);
+    count_round(w, worker_clock() - w->now);
     atomic_fetch_add_explicit(&w->heartbeat, 1, memory_order_relaxed);
 }
 

@@ -10,6 +10,8 @@ enum {
     WORKER_ROOMS_PER_PACKET = 2, /* a super-packet and its overhead exceed one room */
     WORKER_LATER_MAX = 1024,     /* events that wait for the end of the step that caused them */
     WORKER_STORE_BATCH = 32,
+    WORKER_TIMERS_MAX = 64,             /* of one round */
+    WORKER_NEWCOMERS_BYTES = 256 << 10, /* some 400 first messages, in each queue */
 };
 
 /* Anybody can fail to log in, as often as they like; the log has room for so many lines. */
@@ -46,9 +48,12 @@ struct worker {
     bool is_stopping;
     ns_t stop_at;
     uint64_t handed_over;
+    uint64_t rounds[ROUND_BUCKETS], rounds_ns; /* how long they took: who comes in meanwhile waits */
     uint64_t drops[CAUSE_COUNT]; /* of the worker itself: mailbox full, too long, keepalives */
     struct log_budget unknown_failures, known_failures; /* before and after a peer said who it is */
-    uint8_t *answer;                                    /* MESH_MESSAGE_MAX, for answers in the making */
+    struct mailbox newcomers[2]; /* first messages that wait: with a cookie, and without */
+    uint8_t *newcomers_memory;
+    uint8_t *answer; /* MESH_MESSAGE_MAX, for answers in the making */
 
     _Atomic uint64_t heartbeat;
     _Atomic bool is_ready;
@@ -75,6 +80,16 @@ void worker_log_withheld(struct worker *worker);
 void worker_datagram(struct worker *worker, const struct datagram *datagram);
 void worker_mail_datagram(struct worker *worker, struct mail_datagram *mail);
 void worker_tun_read(struct worker *worker);
+
+/* newcomers.c */
+/* Takes a first message, to be worked on when there is time for it. */
+void worker_newcomer(struct worker *worker, enum first_message kind, const struct event_datagram *datagram);
+bool worker_has_newcomers(struct worker *worker);
+/* Works on them for a bounded time. */
+void worker_newcomers(struct worker *worker);
+
+/* worker.c */
+ns_t worker_clock(void); /* CLOCK_BOOTTIME */
 
 /* answer.c */
 void worker_ask(struct worker *worker, const struct mail_ask *ask);

@@ -7,10 +7,6 @@
 
 #define HOUR_S 3600
 
-/* Strangers may cost at most a quarter of a core, a second of it at once. */
-#define KE_INTERVAL_NS (260 * NS_PER_US)
-#define KE_BURST 4000
-
 static const uint64_t *cookie_key(struct ike *ike, int64_t hour)
 {
     int64_t now_hour = ike->time.unix_s / HOUR_S;
@@ -33,29 +29,6 @@ static void cookie_of(struct ike *ike, const struct ike_input *input, int64_t ho
                                  (uint32_t)nonce.len);
     ret_cookie[0] = (uint8_t)hour;
     be64_store(ret_cookie + 1, mac);
-}
-
-/* What a key exchange costs, in units of about 65 us. */
-static uint32_t ke_cost(uint16_t group)
-{
-    switch (group) {
-    case KE_P384:
-        return 14;
-    case KE_MODP_2048:
-        return 13;
-    case KE_MODP_3072:
-        return 37;
-    case KE_MODP_4096:
-        return 72;
-    default:
-        return 1;
-    }
-}
-
-bool cookie_is_wanted(struct ike *ike, uint16_t group)
-{
-    return ike->counters.half_open >= ike->policy->cookie_threshold ||
-           !bucket_take(&ike->ke_work, ike->time.now, KE_INTERVAL_NS, KE_BURST, ke_cost(group));
 }
 
 void cookie_write(struct ike *ike, const struct ike_input *input, uint8_t ret_cookie[HF_COOKIE_BYTES])

@@ -27,7 +27,7 @@ static void *carve(struct carving *carving, size_t bytes)
 
 struct tables {
     void *ike, *sas, *children, *sa, *child, *half_open, *reassemblies, *timers, *digests, *peers, *blobs,
-        *identities, *ranges;
+        *identities, *ranges, *sources;
     uint32_t num_sas, num_children, num_blocks;
 };
 
@@ -49,6 +49,7 @@ static struct tables tables_carve(const struct ike_config *config, struct carvin
     t.blobs = carve(carving, blobs_bytes(t.num_blocks));
     t.identities = carve(carving, stock_bytes(ID_SHORT_BYTES, sizeof(struct identity), 2 * t.num_sas));
     t.ranges = carve(carving, stock_bytes(RANGES_FEW_BYTES, RANGES_MANY_BYTES, t.num_children));
+    t.sources = carve(carving, sources_bytes(config->half_open_max));
     return t;
 }
 
@@ -97,6 +98,7 @@ struct ike *ike_init(void *memory, const struct ike_config *config, const struct
     blobs_init(&ike->blobs, t.blobs, t.num_blocks);
     stock_init(&ike->identities, t.identities, ID_SHORT_BYTES, sizeof(struct identity), 2 * t.num_sas);
     stock_init(&ike->ranges, t.ranges, RANGES_FEW_BYTES, RANGES_MANY_BYTES, t.num_children);
+    sources_init(&ike->sources, t.sources, config->half_open_max, ike->hash_key);
     for (uint32_t i = 0; i < config->half_open_max; i++) {
         ike->half_open[i].sa = SLOT_NONE;
     }

@@ -11,6 +11,7 @@
 #include "edge/base/slab.h"
 #include "edge/base/stock.h"
 #include "edge/ike/policy.h"
+#include "edge/ike/quirk.h"
 #include "edge/ike/sa.h"
 #include "edge/ike/tables.h"
 
@@ -27,6 +28,7 @@ enum ike_news {
     NEWS_CHILD_UP,
     NEWS_CHILD_FAILED, /* refused, the IKE SA goes on */
     NEWS_CHILD_DOWN,
+    NEWS_QUIRK, /* met for the first time in this session; `detail` is its name */
     NEWS_STORE_FAILED,
     NEWS_STORE_RECOVERED,
 };
@@ -63,11 +65,20 @@ struct ike_host {
     uint16_t (*epoch)(void *context, uint32_t position); /* ownership epoch of a shard position */
 };
 
+enum rekey_side { REKEY_OURS, REKEY_CLIENTS, REKEY_SIDES }; /* who asked for it */
+
 struct ike_counters {
     uint64_t datagrams_in, datagrams_out;
     uint64_t drops[CAUSE_COUNT];
     uint64_t handshakes_ok, handshakes[CAUSE_COUNT], ended[CAUSE_COUNT];
     uint64_t cookies_sent, retransmits_answered, retransmits_sent, dpd_sent, ike_rekeys, child_rekeys;
+    /* Of those, asked for by us; and refused, [of us or clients]: by the client, by us. */
+    uint64_t own_ike_rekeys, own_child_rekeys, ike_rekeys_refused[REKEY_SIDES],
+        child_rekeys_refused[REKEY_SIDES];
+    uint64_t quirks[QUIRK_COUNT];         /* sessions, or refusals */
+    uint64_t dpd_timeouts;                /* sessions given up for it */
+    uint64_t fragments_in, fragments_out; /* authentic ones, RFC 7383 */
+    uint64_t reassembled, reassembly_failures;
     uint64_t moves, mobike_updates; /* changes of address, and requests for one */
     uint64_t store_failures, restored;
     uint32_t sessions, half_open, children, unsaved;

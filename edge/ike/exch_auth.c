@@ -253,6 +253,9 @@ void exch_auth(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
     }
     sa_name_connection(ike, sa, &work);
     sa_link_peer(ike, sa);
+    if (work.connection->auth == POLICY_AUTH_CERT && !input->message->has_certreq) {
+        quirk_met(ike, sa, QUIRK_NO_CERTREQ);
+    }
     sa->initial_contact = message_notify(input->message, NOTIFY_INITIAL_CONTACT) != NULL;
     sa->established_unix_s = ike->time.unix_s;
     build_first_child(ike, sa, &work, &b);

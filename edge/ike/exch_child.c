@@ -63,11 +63,14 @@ void exch_child(struct ike *ike, struct ike_sa *sa, const struct ike_input *inpu
     const struct message *message = input->message;
     struct ike_child *rekeyed;
     bool rekeying = sa->request.message.valid && sa->request.kind == REQUEST_REKEY_IKE;
+    bool rekeys = message_notify(message, NOTIFY_REKEY_SA) != NULL;
     if (sa->state != SA_ESTABLISHED || rekeying) { /* RFC 7296 2.25.2: the IKE SA is being replaced */
+        ike->counters.child_rekeys_refused[REKEY_CLIENTS] += rekeys ? 1 : 0;
         sa_respond_notify(ike, sa, CREATE_CHILD_SA, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
         return;
     }
     if (!find_rekeyed(ike, sa, message, &rekeyed)) {
+        ike->counters.child_rekeys_refused[REKEY_CLIENTS]++;
         return;
     }
     uint8_t nonce[IKE_NONCE_BYTES];
@@ -80,6 +83,7 @@ void exch_child(struct ike *ike, struct ike_sa *sa, const struct ike_input *inpu
     struct child_result result;
     struct ike_child *child = child_create(ike, sa, &request, &result);
     if (child == NULL) {
+        ike->counters.child_rekeys_refused[REKEY_CLIENTS] += rekeys ? 1 : 0;
         child_refuse(ike, sa, &result);
         return;
     }

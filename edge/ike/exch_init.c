@@ -17,6 +17,7 @@ struct init_work {
     struct ike_input input;
     struct proposal_choice choice;
     uint64_t digest;
+    struct gate_pass pass;
     uint8_t nonce_r[IKE_NONCE_BYTES];
     struct ke_value public;
     struct ke_value shared;
@@ -37,30 +38,18 @@ static void refuse(struct ike *ike, const struct init_work *work, enum cause cau
     answer_plain(ike, work->input.datagram, &work->input.header, notify, data);
 }
 
-/* The gate in front of all costly work. */
-static bool init_admit(struct ike *ike, const struct init_work *work)
+static bool init_admit(struct ike *ike, struct init_work *work)
 {
-    if (ike->draining) {
-        ike_drop(ike, CAUSE_DRAINING);
-        return false;
+    enum cause cause = gate_admit(ike, &work->input, &work->pass);
+    if (cause == CAUSE_COOKIE_WANTED || cause == CAUSE_COOKIE_WRONG) {
+        uint8_t bytes[HF_COOKIE_BYTES];
+        cookie_write(ike, &work->input, bytes);
+        ike->counters.cookies_sent++;
+        refuse(ike, work, cause, NOTIFY_COOKIE, span_of(bytes, sizeof(bytes)));
+    } else if (cause != CAUSE_NONE) {
+        ike_drop(ike, cause);
     }
-    if (ike->half_open_free == 0) {
-        ike_drop(ike, CAUSE_HALF_OPEN_FULL);
-        return false;
-    }
-    if (!cookie_is_wanted(ike, work->input.message->ke_group)) {
-        return true;
-    }
-    const struct notify *cookie = message_notify(work->input.message, NOTIFY_COOKIE);
-    if (cookie != NULL && cookie_is_valid(ike, &work->input, cookie->data)) {
-        return true;
-    }
-    uint8_t bytes[HF_COOKIE_BYTES];
-    cookie_write(ike, &work->input, bytes);
-    ike->counters.cookies_sent++;
-    refuse(ike, work, cookie == NULL ? CAUSE_COOKIE_WANTED : CAUSE_COOKIE_WRONG, NOTIFY_COOKIE,
-           span_of(bytes, sizeof(bytes)));
-    return false;
+    return cause == CAUSE_NONE;
 }
 
 static void init_news(struct ike *ike, const struct init_work *work, enum cause cause, const char *detail)
@@ -88,7 +77,8 @@ static bool init_negotiate(struct ike *ike, struct init_work *work)
     }
     cause = propose_ike(&ike->policy->ike, offer, message->ke_group, &work->choice);
     if (cause != CAUSE_NONE) {
-        init_news(ike, work, cause, propose_describe(ike, offer));
+        const char *hint = quirk_refusal(ike, &ike->scratch.payloads, offer);
+        init_news(ike, work, cause, hint != NULL ? hint : propose_describe(ike, offer));
         refuse(ike, work, cause, NOTIFY_NO_PROPOSAL_CHOSEN, none);
         return false;
     }
@@ -179,6 +169,7 @@ static bool init_remember(struct ike *ike, struct ike_sa *sa, const struct init_
     if (half_open == NULL) {
         return false;
     }
+    gate_enter(ike, half_open, &work->pass);
     struct span nonce_i = work->input.message->nonce;
     memcpy(half_open->nonce_i, nonce_i.data, nonce_i.len);
     half_open->nonce_i_len = (uint16_t)nonce_i.len;
@@ -194,6 +185,10 @@ static void init_commit(struct ike *ike, const struct init_work *work)
 {
     const struct ike_datagram *datagram = work->input.datagram;
     const struct message *message = work->input.message;
+    if (!gate_make_room(ike, &work->pass)) {
+        ike_drop(ike, CAUSE_HALF_OPEN_FULL);
+        return;
+    }
     struct ike_sa *sa = sa_take(ike, ike->config.host.shard_pick(ike->config.host.context));
     if (sa == NULL) {
         ike_drop(ike, CAUSE_SESSIONS_FULL);
@@ -218,6 +213,9 @@ static void init_commit(struct ike *ike, const struct init_work *work)
         return;
     }
     sa->state = SA_HALF_OPEN;
+    if (sa->natt) {
+        quirk_met(ike, sa, QUIRK_FIRST_ON_4500);
+    }
     sa->expires = ike->time.now + ike->policy->timers.half_open;
     sa_schedule(ike, sa);
     ike->config.host.send(ike->config.host.context, &sa->local, &sa->remote, sa->natt, answer);

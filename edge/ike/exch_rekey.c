@@ -17,6 +17,7 @@ struct rekey_work {
 
 static void rekey_refuse(struct ike *ike, struct ike_sa *sa, uint16_t notify, struct span data)
 {
+    ike->counters.ike_rekeys_refused[REKEY_CLIENTS]++;
     sa_respond_notify(ike, sa, CREATE_CHILD_SA, notify, data);
 }
 
@@ -53,6 +54,7 @@ void sa_inherit(struct ike *ike, struct ike_sa *new, const struct ike_sa *old)
     new->fragmentation = old->fragmentation;
     new->restored = old->restored;
     new->unsaved = old->unsaved;
+    new->quirks = old->quirks;
     new->local = old->local;
     new->remote = old->remote;
     new->session_id = old->session_id;

@@ -5,6 +5,7 @@
 #include "edge/crypto/ke.h"
 #include "edge/crypto/sk.h"
 #include "edge/ike/engine.h"
+#include "edge/ike/source.h"
 #include "edge/ike/token.h"
 #include "edge/wire/message.h"
 
@@ -52,6 +53,7 @@ struct ike {
     struct bucket answers; /* error answers to strangers */
     struct bucket news;    /* log lines that strangers cause */
     struct bucket ke_work; /* key exchanges for addresses that have not shown that they receive our answers */
+    struct sources sources; /* handshakes by network */
     bool draining;
     struct ike_time time;
     struct ike_counters counters;
@@ -165,9 +167,27 @@ void rekey_child_undo(struct ike *ike, struct ike_sa *sa, struct ike_child *chil
 struct nonce_low nonces_lowest(const struct nonces *nonces);
 bool nonce_is_lower(const struct nonce_low *a, const struct nonce_low *b);
 
+/* --- gate.c: who may begin a handshake --- */
+/* CAUSE_NONE, COOKIE_WANTED or COOKIE_WRONG (to be answered with a cookie), or why not. */
+enum cause gate_admit(struct ike *ike, const struct ike_input *input, struct gate_pass *ret_pass);
+/* False when all places are taken and none can be had for this one. */
+bool gate_make_room(struct ike *ike, const struct gate_pass *pass);
+void gate_enter(struct ike *ike, struct half_open *half_open, const struct gate_pass *pass);
+void gate_leave(struct ike *ike, const struct half_open *half_open);
+/* The handshake led to a login. */
+void gate_welcome(struct ike *ike, const struct half_open *half_open);
+
+/* --- quirk.c: clients that are different --- */
+/* Noted in the session, and told once: of a handshake, when it has led to a session. */
+void quirk_met(struct ike *ike, struct ike_sa *sa, enum quirk quirk);
+void quirks_announce(struct ike *ike, const struct ike_sa *sa);
+/* Looks at a CREATE_CHILD_SA request. */
+void quirks_of_create(struct ike *ike, struct ike_sa *sa, const struct message *message,
+                      const struct sa_view *offer);
+/* What to say of an offer without a common proposal; NULL when nothing special is known of it. */
+const char *quirk_refusal(struct ike *ike, const struct payloads *payloads, const struct sa_view *offer);
+
 /* --- cookie.c --- */
-/* `group`: of the KE payload, whose cost is charged to strangers. */
-bool cookie_is_wanted(struct ike *ike, uint16_t group);
 void cookie_write(struct ike *ike, const struct ike_input *input, uint8_t ret_cookie[HF_COOKIE_BYTES]);
 bool cookie_is_valid(struct ike *ike, const struct ike_input *input, struct span cookie);
 

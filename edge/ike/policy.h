@@ -91,7 +91,8 @@ struct policy {
     uint32_t num_listen;
     bool mobike_unchecked;  /* new addresses are believed without a return routability check (RFC 4555 3.7) */
     bool force_encap;       /* make every client use UDP encapsulation: the user plane has no native ESP */
-    uint32_t half_open_max; /* per worker; above half of it COOKIE is demanded */
-    uint32_t cookie_threshold; /* half-open IKE SAs from which on COOKIE is demanded; 0 = always */
+    uint32_t half_open_max; /* per worker */
+    uint32_t half_open_per_address; /* IKE SAs of one IPv4 address; of networks: limits.h */
+    uint32_t cookie_threshold;      /* half-open IKE SAs from which on COOKIE is demanded; 0 = always */
     enum policy_store_failure store_failure;
 };

@@ -127,6 +127,7 @@ static void send_to(struct ike *ike, const struct sent_message *sent, const stru
         hf_assert(!r.failed);
         ike->config.host.send(ike->config.host.context, &path->local, &path->remote, path->natt, datagram);
         ike->counters.datagrams_out++;
+        ike->counters.fragments_out += len < sent->datagrams.len - 2 ? 1 : 0;
     }
 }
 
@@ -141,12 +142,18 @@ void sa_send_response(struct ike *ike, const struct ike_sa *sa)
     send_to(ike, &sa->response, &sa->reply);
 }
 
+static uint32_t fragments_all(const struct reassembly *reassembly)
+{
+    return (uint32_t)((UINT64_C(1) << reassembly->total) - 1);
+}
+
 void reassembly_free(struct ike *ike, struct ike_sa *sa)
 {
     if (sa->reassembly == SLOT_NONE) {
         return;
     }
     struct reassembly *reassembly = &ike->reassemblies[sa->reassembly];
+    ike->counters.reassembly_failures += reassembly->received != fragments_all(reassembly) ? 1 : 0;
     for (uint32_t i = 0; i < IKE_FRAGMENTS_MAX; i++) {
         blob_free(&ike->blobs, &reassembly->fragments[i]);
     }
@@ -212,6 +219,7 @@ static enum cause reassembly_finish(struct ike *ike, struct ike_sa *sa, struct r
     }
     *ret_first = reassembly->inner_first;
     *ret_inner = span_of(ike->scratch.plain, used);
+    ike->counters.reassembled++;
     reassembly_free(ike, sa);
     return CAUSE_NONE;
 }
@@ -233,6 +241,7 @@ static enum cause open_fragment(struct ike *ike, struct ike_sa *sa, const struct
     if (cause != CAUSE_NONE) {
         return cause;
     }
+    ike->counters.fragments_in++;
     struct reassembly *reassembly = reassembly_for(ike, sa, header, view.total);
     if (reassembly == NULL) {
         return CAUSE_FRAGMENT_TOTAL;
@@ -255,9 +264,9 @@ static enum cause open_fragment(struct ike *ike, struct ike_sa *sa, const struct
     reassembly->received |= bit;
     reassembly->bytes += plain_len;
     reassembly->inner_first = view.number == 1 ? outer->inner_first : reassembly->inner_first;
-    uint32_t all = (uint32_t)((UINT64_C(1) << reassembly->total) - 1);
-    return reassembly->received == all ? reassembly_finish(ike, sa, reassembly, ret_first, ret_inner)
-                                       : CAUSE_BUSY;
+    return reassembly->received == fragments_all(reassembly)
+               ? reassembly_finish(ike, sa, reassembly, ret_first, ret_inner)
+               : CAUSE_BUSY;
 }
 
 enum cause sa_open(struct ike *ike, struct ike_sa *sa, const struct ike_header *header, struct span datagram,

@@ -32,6 +32,7 @@ static void create_child(struct ike *ike, struct ike_sa *sa, const struct ike_in
     struct sa_view *offer = &ike->scratch.offer;
     uint64_t selectors = BIT(TSI) | BIT(TSR);
     enum cause cause = sa_read(message->sa, offer);
+    quirks_of_create(ike, sa, message, offer);
     bool rekeys_ike = cause == CAUSE_NONE && offer->count > 0 && offer->proposals[0].protocol == PROTOCOL_IKE;
     if (cause != CAUSE_NONE || (!rekeys_ike && (message->present & selectors) != selectors)) {
         sa_respond_fatal(ike, sa, CREATE_CHILD_SA, cause == CAUSE_NONE ? CAUSE_PAYLOAD_MISSING : cause);

@@ -139,6 +139,9 @@ static void refused(struct ike *ike, struct ike_sa *sa, const struct sa_request 
         break;
     default: /* Windows behind a NAT refuses every rekey of ours: its child is its own until the hard end */
         old->rekey_at = NS_NEVER;
+        if (ike_notify_name(error->type) == NULL) {
+            quirk_met(ike, sa, QUIRK_REKEY_REFUSED);
+        }
         break;
     }
 }
@@ -211,6 +214,7 @@ void rekey_child_answered(struct ike *ike, struct ike_sa *sa, const struct sa_re
     struct ike_child *child = &ike->child[was->child];
     const struct notify *error = message_error(message);
     if (sa->state != SA_ESTABLISHED || error != NULL) {
+        ike->counters.child_rekeys_refused[REKEY_OURS] += error != NULL ? 1 : 0;
         child_release(ike, child);
         if (sa->state == SA_ESTABLISHED) {
             refused(ike, sa, was, error);
@@ -255,6 +259,7 @@ void rekey_child_done(struct ike *ike, struct ike_sa *sa, struct ike_child *chil
     child->outbound = true;
     host->child_outbound(host->context, child);
     ike->counters.child_rekeys++;
+    ike->counters.own_child_rekeys++;
     host->news(host->context, NEWS_CHILD_UP, sa, child, CAUSE_NONE, NULL);
     children_work(ike, sa);
 }

@@ -173,6 +173,7 @@ void rekey_ike_answered(struct ike *ike, struct ike_sa *sa, const struct sa_requ
     if (error != NULL || !answer_read(ike, sa, was, message, new)) {
         sa_free(ike, new);
         if (error != NULL) {
+            ike->counters.ike_rekeys_refused[REKEY_OURS]++;
             refused(ike, sa, was, error);
         } else {
             ike_drop(ike, CAUSE_SA_SYNTAX);

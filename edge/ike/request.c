@@ -86,6 +86,7 @@ void request_retry(struct ike *ike, struct ike_sa *sa)
         return;
     }
     if (sa->request.tries > timers->retries && !mobike_retreat(ike, sa)) {
+        ike->counters.dpd_timeouts += sa->request.kind == REQUEST_DPD ? 1 : 0;
         request_clear(ike, sa);
         if (sa->state == SA_CLOSING) {
             sa_free(ike, sa);

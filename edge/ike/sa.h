@@ -9,6 +9,7 @@
 #include "edge/crypto/cert.h"
 #include "edge/crypto/kdf.h"
 #include "edge/crypto/ke.h"
+#include "edge/ike/source.h"
 #include "edge/wire/build.h"
 #include "edge/wire/ranges.h"
 
@@ -118,8 +119,9 @@ struct ike_sa {
     bool record_exists; /* it may be in the store under this slot's (shard, index) */
     bool idle_asked;    /* the plane was asked when it last heard from the client */
     bool initial_contact;
-    bool disowned; /* the client deleted it while our rekey of its forerunner has no answer yet */
-    bool mobike;   /* agreed (RFC 4555) */
+    bool disowned;   /* the client deleted it while our rekey of its forerunner has no answer yet */
+    bool mobike;     /* agreed (RFC 4555) */
+    uint32_t quirks; /* bit of each that the client showed, enum quirk; not in the record */
     uint64_t spi_i, spi_r;
     struct ike_suite suite;
     struct ike_keys keys;
@@ -195,6 +197,13 @@ struct ike_child {
     ns_t created, rekey_at;
 };
 
+/* What the gate knows of who begins a handshake. */
+struct gate_pass {
+    struct source source;
+    uint16_t cost; /* of the key exchange, in units of about 65 us */
+    bool proven;   /* by COOKIE: the source is its own */
+};
+
 /* What only a handshake needs. */
 struct half_open {
     uint32_t sa; /* SLOT_NONE: free */
@@ -205,6 +214,7 @@ struct half_open {
     unsigned peer_hashes;
     struct blob request, response; /* the IKE_SA_INIT messages, as signed (RFC 7296 2.15) */
     uint64_t digest;               /* of request and source: finds retransmissions */
+    struct gate_pass pass;
 };
 
 struct reassembly { /* RFC 7383 2.6; fragments are opened one by one, so only the peer's own ever get here */

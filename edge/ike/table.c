@@ -239,6 +239,7 @@ void half_open_free(struct ike *ike, struct ike_sa *sa)
         return;
     }
     half_open_forget(ike, sa);
+    gate_leave(ike, &ike->half_open[sa->half_open]);
     ike->half_open[sa->half_open].sa = SLOT_NONE;
     sa->half_open = SLOT_NONE;
     ike->half_open_free++;

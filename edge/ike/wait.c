@@ -118,6 +118,7 @@ void ike_replaced(struct ike *ike, struct ike_time time, const struct identity *
 
 static void finish_auth(struct ike *ike, struct ike_sa *sa)
 {
+    gate_welcome(ike, &ike->half_open[sa->half_open]);
     half_open_free(ike, sa);
     session_begin(ike, sa);
     sa->established = ike->time.now;
@@ -125,6 +126,7 @@ static void finish_auth(struct ike *ike, struct ike_sa *sa)
     ike->counters.handshakes_ok++;
     sa_send_response(ike, sa);
     host_of(ike)->news(host_of(ike)->context, NEWS_SESSION_UP, sa, NULL, CAUSE_NONE, NULL);
+    quirks_announce(ike, sa);
     if (sa->initial_contact) {
         ike_replaced(ike, ike->time, sa->remote_id, sa->connection, sa->established);
     }
@@ -204,6 +206,7 @@ static void wait_finish(struct ike *ike, struct ike_sa *sa)
         sa_send_response(ike, sa);
         break;
     case PENDING_OWN_IKE:
+        ike->counters.own_ike_rekeys++;
         rekey_ike_done(ike, session_move(ike, sa));
         break;
     case PENDING_ANSWER:

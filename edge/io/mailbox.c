@@ -37,6 +37,11 @@ static bool has_room(struct mailbox *box, uint64_t bytes)
     return box->w.written + bytes - box->w.freed <= box->capacity;
 }
 
+bool mailbox_is_crowded(struct mailbox *box)
+{
+    return !has_room(box, box->capacity / 2);
+}
+
 static struct head *head_at(struct mailbox *box, uint64_t position)
 {
     return (struct head *)(box->bytes + (position & (box->capacity - 1)));

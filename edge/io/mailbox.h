@@ -32,6 +32,8 @@ void mailbox_init(struct mailbox *box, void *memory, uint64_t capacity);
  * is not shown before the next call stays and is shown with it. A message takes at most half the mailbox
  * (asserted). */
 HF_MUST void *mailbox_room(struct mailbox *box, uint32_t len);
+/* Half of it or more is taken. */
+bool mailbox_is_crowded(struct mailbox *box);
 /* Lets the reader see all messages up to here. */
 void mailbox_show(struct mailbox *box);
 

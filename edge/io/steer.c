@@ -2,7 +2,18 @@
 
 #include "edge/base/bytes.h"
 
-enum { IKE_HEADER_BYTES = 28, IKE_FLAGS_AT = 19, IKE_FLAG_INITIATOR = 0x08 };
+enum {
+    IKE_HEADER_BYTES = 28,
+    IKE_NEXT_PAYLOAD_AT = 16,
+    IKE_EXCHANGE_AT = 18,
+    IKE_FLAGS_AT = 19,
+    IKE_FLAG_INITIATOR = 0x08,
+    IKE_FLAG_RESPONSE = 0x20,
+    EXCHANGE_SA_INIT = 34,
+    PAYLOAD_TYPE_NOTIFY = 41,
+    NOTIFY_TYPE_AT = IKE_HEADER_BYTES + 6, /* of the first payload */
+    NOTIFY_TYPE_COOKIE = 16390,
+};
 
 enum datagram_kind datagram_classify(bool natt, struct span bytes)
 {
@@ -16,6 +27,18 @@ enum datagram_kind datagram_classify(bool natt, struct span bytes)
         return DATAGRAM_SHORT;
     }
     return be32_load(bytes.data) == 0 ? DATAGRAM_IKE : DATAGRAM_ESP;
+}
+
+enum first_message first_message_kind(struct span message)
+{
+    if (message.len < IKE_HEADER_BYTES || message.data[IKE_EXCHANGE_AT] != EXCHANGE_SA_INIT ||
+        (message.data[IKE_FLAGS_AT] & (IKE_FLAG_INITIATOR | IKE_FLAG_RESPONSE)) != IKE_FLAG_INITIATOR) {
+        return FIRST_NOT;
+    }
+    bool cookie = message.data[IKE_NEXT_PAYLOAD_AT] == PAYLOAD_TYPE_NOTIFY &&
+                  message.len >= NOTIFY_TYPE_AT + 2 &&
+                  be16_load(message.data + NOTIFY_TYPE_AT) == NOTIFY_TYPE_COOKIE;
+    return cookie ? FIRST_WITH_COOKIE : FIRST_BARE;
 }
 
 uint32_t steer_first_shard(uint8_t shard_bits, uint32_t num_workers, uint32_t worker)

@@ -34,6 +34,7 @@ static const struct number_rule {
     NUMBER("store.size_mb", store.size_mb, 1024, 16, 1u << 20),
     NUMBER("limits.sessions", limits.sessions, 10000, 1, 4000000),
     NUMBER("limits.half_open", limits.half_open, 1000, 16, 1000000),
+    NUMBER("limits.half_open_per_address", limits.half_open_per_address, 250, 1, 1000000),
     NUMBER("limits.cookie_threshold", limits.cookie_threshold, 100, 0, 1000000),
     NUMBER("timers.retries", timers.retries, 5, 1, 20),
 };
@@ -84,6 +85,9 @@ void check_numbers(const struct check *check)
         }
     }
     struct config_limits *limits = &check->config->limits;
+    if (!check_has(check, "limits.half_open_per_address")) {
+        limits->half_open_per_address = limits->half_open / 4;
+    }
     if (limits->cookie_threshold > limits->half_open) {
         bool said = check_has(check, "limits.cookie_threshold");
         if (said) {

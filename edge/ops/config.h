@@ -81,9 +81,10 @@ struct config_store {
 };
 
 struct config_limits {
-    uint32_t sessions;         /* of the node */
-    uint32_t half_open;        /* of the node, all workers together */
-    uint32_t cookie_threshold; /* of the node; 0: COOKIE always */
+    uint32_t sessions;              /* of the node */
+    uint32_t half_open;             /* of the node, all workers together */
+    uint32_t half_open_per_address; /* of the node, of one IPv4 address */
+    uint32_t cookie_threshold;      /* of the node; 0: COOKIE always */
 };
 
 struct config_identity {

@@ -49,6 +49,7 @@ static const cyaml_schema_field_t store_fields[] = {
 static const cyaml_schema_field_t limits_fields[] = {
     CYAML_FIELD_UINT("sessions", MAY, struct config_limits, sessions),
     CYAML_FIELD_UINT("half_open", MAY, struct config_limits, half_open),
+    CYAML_FIELD_UINT("half_open_per_address", MAY, struct config_limits, half_open_per_address),
     CYAML_FIELD_UINT("cookie_threshold", MAY, struct config_limits, cookie_threshold),
     CYAML_FIELD_END,
 };

@@ -74,6 +74,13 @@ static void put_session(struct json *j, const struct session_view *view, uint32_
     }
     json_array_end(j);
     json_bool(j, "nat", view->behind_nat);
+    json_array_begin(j, "quirks");
+    for (int quirk = 0; quirk < QUIRK_COUNT; quirk++) {
+        if ((view->quirks & UINT32_C(1) << quirk) != 0) {
+            json_string(j, NULL, quirk_row((enum quirk)quirk)->name);
+        }
+    }
+    json_array_end(j);
     json_bool(j, "restored", view->restored);
     json_bool(j, "saved", view->established && !view->unsaved);
     json_seconds(j, "age_s", view->age);

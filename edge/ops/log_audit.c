@@ -22,6 +22,7 @@ static const struct {
     [AUDIT_CHILD_UP] = {"child_up", LOG_LEVEL_DEBUG},
     [AUDIT_CHILD_DOWN] = {"child_down", LOG_LEVEL_DEBUG},
     [AUDIT_CHILD_FAILED] = {"child_failed", LOG_LEVEL_WARNING},
+    [AUDIT_QUIRK] = {"quirk", LOG_LEVEL_DEBUG},
     [AUDIT_STORE_FAILED] = {"store_failed", LOG_LEVEL_ERROR},
     [AUDIT_STORE_RECOVERED] = {"store_recovered", LOG_LEVEL_INFO},
     [AUDIT_READY] = {"ready", LOG_LEVEL_INFO},
@@ -139,6 +140,18 @@ static void say_event(struct words *words, const struct audit *audit, const char
     say_why(words, audit);
 }
 
+static void say_quirk(struct words *words, const struct audit *audit)
+{
+    say_who(words, audit);
+    say(words, " is different");
+    for (int quirk = 0; quirk < QUIRK_COUNT; quirk++) {
+        const struct quirk_row *row = quirk_row((enum quirk)quirk);
+        if (audit->detail != NULL && strcmp(audit->detail, row->name) == 0) {
+            say(words, " (%s, known from %s): %s; %s", row->name, row->whose, row->known_by, row->done);
+        }
+    }
+}
+
 static void message_say(struct words *words, uint32_t worker, const struct audit *audit)
 {
     switch (audit->type) {
@@ -172,6 +185,9 @@ static void message_say(struct words *words, uint32_t worker, const struct audit
         break;
     case AUDIT_CHILD_FAILED:
         say_event(words, audit, "was refused a Child SA");
+        break;
+    case AUDIT_QUIRK:
+        say_quirk(words, audit);
         break;
     case AUDIT_STORE_FAILED:
         say(words, "the session store failed; sessions go on, but new ones would not survive a restart");

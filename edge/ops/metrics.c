@@ -52,6 +52,17 @@ static void value(struct page *p, uint64_t number)
     put(p, " %" PRIu64 "\n", number);
 }
 
+/* Without the zeros that say nothing. */
+static void seconds(struct page *p, uint64_t ns)
+{
+    char fraction[16] = "";
+    int digits = snprintf(fraction, sizeof(fraction), ".%09" PRIu64, ns % NS_PER_S);
+    while (fraction[digits - 1] == '0') {
+        fraction[--digits] = '\0';
+    }
+    put(p, "%" PRIu64 "%s", ns / NS_PER_S, digits > 1 ? fraction : "");
+}
+
 static void single(struct page *p, const char *name, const char *type, const char *help, uint64_t number)
 {
     head(p, name, type, help);
@@ -137,6 +148,25 @@ static void sessions_put(struct page *p, const struct snapshot *s, const struct 
     by_cause(p, "handshakes_total", "result", "failed", c->handshakes, CAUSE_NO_PROPOSAL, CAUSE_RECORD);
 }
 
+static void rekey_put(struct page *p, const char *sa, const char *initiator, const char *result,
+                      uint64_t number)
+{
+    put(p, "holdfast_rekeys_total");
+    put_label(p, "sa", sa, true);
+    put_label(p, "initiator", initiator, false);
+    put_label(p, "result", result, false);
+    put(p, "}");
+    value(p, number);
+}
+
+static void rekeys_put(struct page *p, const char *sa, uint64_t all, uint64_t own, const uint64_t refused[2])
+{
+    rekey_put(p, sa, "client", "done", all - own);
+    rekey_put(p, sa, "client", "refused", refused[1]);
+    rekey_put(p, sa, "gateway", "done", own);
+    rekey_put(p, sa, "gateway", "refused", refused[0]);
+}
+
 static void ike_put(struct page *p, const struct core_counters *c)
 {
     head(p, "ike_datagrams_total", "counter", "IKE datagrams.");
@@ -147,12 +177,26 @@ static void ike_put(struct page *p, const struct core_counters *c)
             c->retransmits_answered);
     counter(p, "retransmits_sent_total", "Own requests repeated.", c->retransmits_sent);
     counter(p, "dpd_sent_total", "Clients asked whether they are still there.", c->dpd_sent);
-    head(p, "rekeys_total", "counter", "Security associations that were rekeyed.");
-    labelled(p, "rekeys_total", "sa", "ike", NULL, NULL, c->ike_rekeys);
-    labelled(p, "rekeys_total", "sa", "child", NULL, NULL, c->child_rekeys);
+    counter(p, "dpd_timeouts_total", "Sessions given up because the client did not answer that.",
+            c->dpd_timeouts);
+    head(p, "rekeys_total", "counter", "Rekeys of SAs, by who asked for them and what became of it.");
+    rekeys_put(p, "ike", c->ike_rekeys, c->own_ike_rekeys, c->ike_rekeys_refused);
+    rekeys_put(p, "child", c->child_rekeys, c->own_child_rekeys, c->child_rekeys_refused);
+    head(p, "ike_fragments_total", "counter", "Fragments of IKE messages (RFC 7383); in: authentic ones.");
+    labelled(p, "ike_fragments_total", "direction", "in", NULL, NULL, c->fragments_in);
+    labelled(p, "ike_fragments_total", "direction", "out", NULL, NULL, c->fragments_out);
+    head(p, "ike_reassemblies_total", "counter",
+         "IKE messages that came in fragments, by what became of them.");
+    labelled(p, "ike_reassemblies_total", "result", "done", NULL, NULL, c->reassembled);
+    labelled(p, "ike_reassemblies_total", "result", "given_up", NULL, NULL, c->reassembly_failures);
     counter(p, "moves_total", "Changes of clients' addresses, asked for or seen.", c->moves);
     counter(p, "mobike_updates_total", "Changes of address that clients asked for (MOBIKE).",
             c->mobike_updates);
+    head(p, "quirks_total", "counter", "Sessions, or refusals, in which a client's quirk was met.");
+    for (int quirk = 0; quirk < QUIRK_COUNT; quirk++) {
+        labelled(p, "quirks_total", "quirk", quirk_row((enum quirk)quirk)->name, NULL, NULL,
+                 c->quirks[quirk]);
+    }
     counter(p, "store_failures_total", "Writes that the session store did not take.", c->store_failures);
 }
 
@@ -216,13 +260,38 @@ static void samples_put(struct page *p, const struct snapshot *s)
         if (i == 0 || strcmp(s->samples[i - 1].name, sample->name) != 0) {
             head(p, name, sample->counter ? "counter" : "gauge", sample->help);
         }
+        put(p, "holdfast_%s", name);
         if (sample->label != NULL) {
-            labelled(p, name, sample->label, sample->label_value, NULL, NULL, sample->value);
-        } else {
-            put(p, "holdfast_%s", name);
-            value(p, sample->value);
+            put_label(p, sample->label, sample->label_value, true);
+            put(p, "}");
         }
+        put(p, " ");
+        if (sample->is_ns) {
+            seconds(p, sample->value);
+        } else {
+            put(p, "%" PRIu64, sample->value);
+        }
+        put(p, "\n");
     }
+}
+
+static void histogram_put(struct page *p, const struct snapshot_histogram *h)
+{
+    uint64_t count = 0;
+    head(p, h->name, "histogram", h->help);
+    for (uint32_t i = 0; i <= h->num_bounds; i++) {
+        count += h->counts[i];
+        put(p, "holdfast_%s_bucket{le=\"", h->name);
+        if (i < h->num_bounds) {
+            seconds(p, h->bounds_us[i] * NS_PER_US);
+        } else {
+            put(p, "+Inf");
+        }
+        put(p, "\"} %" PRIu64 "\n", count);
+    }
+    put(p, "holdfast_%s_sum ", h->name);
+    seconds(p, h->sum_ns);
+    put(p, "\nholdfast_%s_count %" PRIu64 "\n", h->name, count);
 }
 
 size_t metrics_format(char *ret_text, size_t cap, const struct snapshot *snapshot)
@@ -239,5 +308,8 @@ size_t metrics_format(char *ret_text, size_t cap, const struct snapshot *snapsho
     pools_put(&p, snapshot);
     certificates_put(&p, snapshot);
     samples_put(&p, snapshot);
+    for (uint32_t i = 0; i < snapshot->num_histograms; i++) {
+        histogram_put(&p, &snapshot->histograms[i]);
+    }
     return p.overflow ? 0 : p.len;
 }

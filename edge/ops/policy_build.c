@@ -331,6 +331,7 @@ static void limits_build(const struct build *b, struct policy *to)
     to->mobike_unchecked = config->mobike.trust_addresses;
     to->force_encap = b->setup->force_encap;
     to->half_open_max = share_of(config->limits.half_open, b->setup->workers);
+    to->half_open_per_address = share_of(config->limits.half_open_per_address, b->setup->workers);
     to->cookie_threshold = share_of(config->limits.cookie_threshold, b->setup->workers);
     to->store_failure =
         config->store.on_failure == CONFIG_STORE_REFUSE ? POLICY_STORE_REFUSE : POLICY_STORE_ACCEPT;

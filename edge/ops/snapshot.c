@@ -26,6 +26,20 @@ void counters_sum(const struct core_counters *workers, uint32_t num_workers, str
         ret_sum->dpd_sent += w->dpd_sent;
         ret_sum->ike_rekeys += w->ike_rekeys;
         ret_sum->child_rekeys += w->child_rekeys;
+        ret_sum->own_ike_rekeys += w->own_ike_rekeys;
+        ret_sum->own_child_rekeys += w->own_child_rekeys;
+        for (size_t side = 0; side < HF_COUNT(w->ike_rekeys_refused); side++) {
+            ret_sum->ike_rekeys_refused[side] += w->ike_rekeys_refused[side];
+            ret_sum->child_rekeys_refused[side] += w->child_rekeys_refused[side];
+        }
+        for (int quirk = 0; quirk < QUIRK_COUNT; quirk++) {
+            ret_sum->quirks[quirk] += w->quirks[quirk];
+        }
+        ret_sum->dpd_timeouts += w->dpd_timeouts;
+        ret_sum->fragments_in += w->fragments_in;
+        ret_sum->fragments_out += w->fragments_out;
+        ret_sum->reassembled += w->reassembled;
+        ret_sum->reassembly_failures += w->reassembly_failures;
         ret_sum->moves += w->moves;
         ret_sum->mobike_updates += w->mobike_updates;
         ret_sum->store_failures += w->store_failures;

@@ -26,6 +26,16 @@ struct snapshot_sample {
     bool counter;
     const char *label, *label_value; /* NULL: no label */
     uint64_t value;
+    bool is_ns; /* written as seconds */
+};
+
+/* How long something took; the name ends in _seconds. */
+struct snapshot_histogram {
+    const char *name, *help;
+    const uint32_t *bounds_us; /* upper bounds, ascending */
+    uint32_t num_bounds;
+    const uint64_t *counts; /* one for each bound and one for what took longer; not cumulative */
+    uint64_t sum_ns;
 };
 
 struct snapshot_traffic {
@@ -61,6 +71,8 @@ struct snapshot {
     uint32_t num_drops;
     const struct snapshot_sample *samples;
     uint32_t num_samples;
+    const struct snapshot_histogram *histograms;
+    uint32_t num_histograms;
     uint64_t log_lines, log_lost;
 };
 

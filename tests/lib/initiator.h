@@ -24,6 +24,7 @@ enum {
 struct deviations {
     bool response_flag;      /* sets the Response flag in its requests */
     bool no_initiator_flag;  /* leaves the Initiator flag out of them */
+    bool no_certreq;         /* does not say whom it trusts */
     bool no_auth_payload;    /* IKE_AUTH as an EAP client would begin it */
     bool auth_flip;          /* one bit of AUTH is wrong */
     bool critical_unknown;   /* an unknown payload with the critical bit in IKE_AUTH */
@@ -111,7 +112,7 @@ enum initiator_task {
     TASK_REKEY_CHILD,
     TASK_REKEY_IKE,
     TASK_UPDATE, /* UPDATE_SA_ADDRESSES */
-    TASK_RAW, /* initiator_send_raw() */
+    TASK_RAW,    /* initiator_send_raw() */
 };
 
 struct initiator_fragments {

@@ -50,7 +50,9 @@ static void build_certs(struct initiator *client, struct builder *b)
     for (size_t i = 0; i < count; i++) {
         build_cert(b, CERT_X509_SIGNATURE, certs[i]);
     }
-    build_certreq(b, trust_certreq(client->config.trust));
+    if (!client->config.deviate.no_certreq) {
+        build_certreq(b, trust_certreq(client->config.trust));
+    }
 }
 
 static void build_cp(struct initiator *client, struct builder *b)

@@ -113,6 +113,7 @@ void test_policy_init(struct test_policy *test, bool certificates)
         .num_listen = 3,
         .force_encap = true,
         .half_open_max = WORLD_HALF_OPEN,
+        .half_open_per_address = 2 * WORLD_HALF_OPEN, /* no limit, for an IPv6 /64 either */
         .cookie_threshold = UINT32_MAX,
         .store_failure = POLICY_STORE_ACCEPT,
     };

@@ -253,6 +253,10 @@ def metrics():
     for part in ("sessions", "half_open", "handshakes", "drops", "bytes"):
         assert any(part in name for name in values), f"no metric about {part}: {sorted(values)}"
     assert all(name.startswith("holdfast_") for name in values), sorted(values)
+    assert values['holdfast_worker_cpu_seconds_total{worker="0"}'] > 0
+    for part in ("worker_round", "store_latency"):
+        assert values[f"holdfast_{part}_seconds_count"] > 0, part
+        assert values[f'holdfast_{part}_seconds_bucket{{le="+Inf"}}'] == values[f"holdfast_{part}_seconds_count"]
 
 
 @suite.case("SIGTERM: done within seconds; device, table and routes are gone, what the operator had is there")

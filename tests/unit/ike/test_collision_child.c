@@ -156,6 +156,10 @@ Test(collision_child, a_refused_rekey_leaves_the_child_alone)
         uint64_t requests = client->counters.requests_answered - answered - (rows[i].rekeyed ? 1 : 0);
         cr_expect_eq(requests, rows[i].again ? 2 : 1, "%s: %u requests", rows[i].what, (unsigned)requests);
         cr_expect_eq(client->counters.gateway_rekeys, rows[i].rekeyed ? 1 : 0, "%s", rows[i].what);
+        const struct core_counters *counters = core_counters(world->core);
+        cr_expect_eq(counters->own_child_rekeys, rows[i].rekeyed ? 1 : 0, "%s", rows[i].what);
+        cr_expect_eq(counters->child_rekeys_refused[REKEY_OURS], requests - (rows[i].rekeyed ? 1 : 0),
+                     "%s", rows[i].what);
         expect_left(world, rows[i].children, rows[i].what);
         live_free(world);
     }

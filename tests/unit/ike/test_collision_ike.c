@@ -138,6 +138,7 @@ Test(collision_ike, a_refused_rekey_changes_nothing)
         uint64_t asked = client->counters.requests_answered - answered;
         cr_expect_eq(asked, notifies[i] == NOTIFY_TEMPORARY_FAILURE ? 2 : 1, "notify %u", notifies[i]);
         cr_expect_eq(client->counters.gateway_ike_rekeys, 0);
+        cr_expect_eq(core_counters(world->core)->ike_rekeys_refused[REKEY_OURS], asked);
         client->config.deviate.refuse_create = 0;
         world_run(world, 15 * NS_PER_S);
         expect_one(world, "refused");

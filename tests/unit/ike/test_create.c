@@ -112,6 +112,7 @@ Test(create, nothing_under_an_ike_sa_that_was_rekeyed)
         act(world, what == 0 ? CREATE : REKEY_IKE);
         cr_expect_eq(client->child_notify, NOTIFY_TEMPORARY_FAILURE);
         cr_expect_eq(core_counters(world->core)->ike_rekeys, 1);
+        cr_expect_eq(core_counters(world->core)->ike_rekeys_refused[REKEY_CLIENTS], what == 0 ? 0 : 1);
         world->check.deaf_clients = true;
         live_free(world);
     }

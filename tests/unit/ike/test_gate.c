@@ -5,6 +5,7 @@
 #include "tests/unit/ike/live.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 static struct endpoint stranger(const char *addr, uint16_t port)
 {
@@ -130,19 +131,107 @@ Test(gate, a_repeated_first_message_is_answered_again)
     live_free(world);
 }
 
+/* A first message of a new client from there, with the cookie that it would have got, or without. */
+static void knock(struct world *world, const char *addr, uint16_t port, bool proven)
+{
+    struct endpoint from = stranger(addr, port);
+    struct span bytes = live_first_message(world);
+    if (proven) {
+        static struct message message;
+        message.nonce = span_of(world->clients[0]->nonce, world->clients[0]->nonce_len);
+        struct ike_input input = {.datagram = &(struct ike_datagram){.remote = from},
+                                  .header = {.spi_i = world->clients[0]->sa[0].spi_i},
+                                  .message = &message};
+        uint8_t cookie[HF_COOKIE_BYTES];
+        world->core->ike->time.unix_s = world_unix_s(world);
+        cookie_write(world->core->ike, &input, cookie);
+        bytes = with_cookie(world, cookie, sizeof(cookie));
+    }
+    world_inject(world, &from, false, bytes, false);
+}
+
 Test(gate, half_open_handshakes_are_limited_and_end)
 {
     struct world *world = live_new(NULL, NULL);
     for (uint32_t i = 0; i < WORLD_HALF_OPEN + 5; i++) {
-        struct endpoint from = stranger("203.0.113.9", (uint16_t)(1000 + i));
-        world_inject(world, &from, false, live_first_message(world), false);
+        knock(world, "203.0.113.9", (uint16_t)(1000 + i), false);
     }
     cr_expect_eq(core_counters(world->core)->half_open, WORLD_HALF_OPEN);
-    cr_expect_eq(live_drops(world, CAUSE_HALF_OPEN_FULL), 5);
+    cr_expect_eq(live_drops(world, CAUSE_COOKIE_WANTED), 5, "who shows its address may take a place");
     initiator_vanish(world->clients[0]);
     world_run(world, 60 * NS_PER_S);
     cr_expect_eq(core_counters(world->core)->half_open, 0);
     cr_expect_eq(live_handshakes(world, CAUSE_TIMEOUT), WORLD_HALF_OPEN);
+    check_empty(world);
+    live_free(world);
+}
+
+/* An IPv4 address may have 2 here; 8 knock. */
+Test(gate, networks_are_limited)
+{
+    static const struct {
+        const char *what, *before, *after; /* the client's number stands between them; NULL: one address */
+        uint32_t half_open;
+        bool proven;
+    } rows[] = {
+        {"one address", "203.0.113.9", NULL, 2, true},
+        {"one /24", "203.0.113.", "", 4, true},
+        {"other /24s", "203.0.", ".9", 8, true},
+        {"one /64", "2001:db8:5:6::", "", 1, true},
+        {"one /56", "2001:db8:5:", "::1", 2, true},
+        {"one /48", "2001:db8:5:", "00::1", 4, true},
+        {"other /48s", "2001:db8:", "::1", 8, true},
+        {"an address that may be somebody else's", "203.0.113.9", NULL, 1, false},
+        {"addresses that may be", "203.0.", ".9", 8, false},
+    };
+    for (size_t i = 0; i < HF_COUNT(rows); i++) {
+        struct world *world = live_new(NULL, NULL);
+        world->policy.policy.half_open_per_address = 2;
+        for (uint32_t n = 1; n <= WORLD_HALF_OPEN; n++) {
+            char addr[IP_TEXT_MAX];
+            if (rows[i].after != NULL) {
+                snprintf(addr, sizeof(addr), "%s%u%s", rows[i].before, n, rows[i].after);
+            } else {
+                snprintf(addr, sizeof(addr), "%s", rows[i].before);
+            }
+            knock(world, addr, (uint16_t)(1000 + n), rows[i].proven);
+        }
+        uint32_t refused = WORLD_HALF_OPEN - rows[i].half_open;
+        cr_expect_eq(core_counters(world->core)->half_open, rows[i].half_open, "%s", rows[i].what);
+        cr_expect_eq(live_drops(world, rows[i].proven ? CAUSE_HALF_OPEN_NETWORK : CAUSE_COOKIE_WANTED),
+                     refused, "%s", rows[i].what);
+        initiator_vanish(world->clients[0]);
+        world_run(world, 60 * NS_PER_S);
+        check_empty(world);
+        live_free(world);
+    }
+}
+
+/* All places are taken by who showed its address: the oldest one gives way, and a client gets in. */
+Test(gate, a_flood_that_returns_cookies_keeps_nobody_out)
+{
+    struct world_options options = {.seed = 3, .cookie_threshold = 5};
+    struct world *world = live_new(&options, NULL);
+    uint32_t late = world_add_client(world, "bob@example.net");
+    for (uint32_t i = 0; i < 3 * WORLD_HALF_OPEN; i++) {
+        char addr[IP_TEXT_MAX];
+        snprintf(addr, sizeof(addr), "198.18.%u.1", i);
+        knock(world, addr, 500, true);
+    }
+    cr_expect_eq(core_counters(world->core)->half_open, WORLD_HALF_OPEN);
+    cr_expect_eq(live_handshakes(world, CAUSE_HALF_OPEN_EVICTED), 2 * WORLD_HALF_OPEN);
+    for (uint32_t i = 0; i < WORLD_HALF_OPEN; i++) {
+        const struct ike *ike = world->core->ike;
+        uint32_t number = ike->sa[ike->half_open[i].sa].remote.addr.bytes[14];
+        cr_expect_geq(number, 2 * WORLD_HALF_OPEN, "the oldest gave way, not number %u", number);
+    }
+    initiator_connect(world->clients[late], world->now);
+    world_run(world, 5 * NS_PER_S);
+    cr_expect_eq(core_counters(world->core)->sessions, 1);
+    cr_expect_eq(live_handshakes(world, CAUSE_HALF_OPEN_EVICTED), 2 * WORLD_HALF_OPEN + 1);
+    initiator_vanish(world->clients[0]);
+    initiator_vanish(world->clients[late]);
+    world_run(world, 300 * NS_PER_S);
     check_empty(world);
     live_free(world);
 }

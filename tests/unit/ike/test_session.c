@@ -1,4 +1,5 @@
 /* What a client gets: addresses, name servers, selectors, children. */
+#include "edge/ike/engine.h"
 #include "tests/unit/ike/live.h"
 
 #include <criterion/criterion.h>
@@ -140,6 +141,8 @@ Test(session, children_come_and_go)
     cr_assert_not_null(new);
     cr_expect(new->outbound);
     cr_expect_eq(core_counters(world->core)->child_rekeys, 1);
+    cr_expect_eq(core_counters(world->core)->own_child_rekeys, 0);
+    cr_expect_eq(core_counters(world->core)->child_rekeys_refused[REKEY_CLIENTS], 1);
     live_free(world);
 }
 
@@ -168,6 +171,7 @@ Test(session, a_dead_client_is_found)
     cr_expect_eq(core_counters(world->core)->sessions, 0);
     cr_expect_eq(core_counters(world->core)->sessions_ended[CAUSE_PEER_DEAD], 1);
     cr_expect_eq(core_counters(world->core)->dpd_sent, 1);
+    cr_expect_eq(core_counters(world->core)->dpd_timeouts, 1);
     cr_expect_eq(core_counters(world->core)->retransmits_sent, 4);
     check_empty(world);
     live_free(world);

@@ -169,6 +169,24 @@ Test(window, fragments_are_bounded)
     cr_assert(initiator_dpd(client, world->now), "a whole message of the same id takes over");
     (void)world_settle(world, 5 * NS_PER_S);
     cr_expect_eq(client->state, INITIATOR_UP);
+    const struct core_counters *counters = core_counters(world->core);
+    cr_expect_eq(counters->fragments_in, 2 * (sent.count - 1));
+    cr_expect_eq(counters->reassembly_failures, 1, "given up for the whole message");
+    cr_expect_eq(counters->reassembled, 0);
     world_run(world, 120 * NS_PER_S);
+    live_free(world);
+}
+
+/* Both certificate chains are longer than a datagram. */
+Test(window, fragments_are_put_together)
+{
+    struct world_options options = {.seed = 5, .certificates = true};
+    struct world *world = live_new(&options, NULL);
+    cr_assert(world_connect(world, 0));
+    const struct core_counters *counters = core_counters(world->core);
+    cr_expect_geq(counters->fragments_in, 2);
+    cr_expect_geq(counters->fragments_out, 2);
+    cr_expect_eq(counters->reassembled, 1);
+    cr_expect_eq(counters->reassembly_failures, 0);
     live_free(world);
 }

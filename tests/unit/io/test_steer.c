@@ -43,6 +43,36 @@ Test(datagram, classification)
     }
 }
 
+/* RFC 7296 2.6: the cookie is the first payload. */
+Test(datagram, first_messages)
+{
+    static const struct {
+        const char *what;
+        uint8_t next_payload, exchange, flags;
+        size_t len;
+        uint16_t notify;
+        enum first_message kind;
+    } rows[] = {
+        {"IKE_SA_INIT", 33, 34, 0x08, 300, 0, FIRST_BARE},
+        {"with a cookie in front", 41, 34, 0x08, 300, 16390, FIRST_WITH_COOKIE},
+        {"with another notify in front", 41, 34, 0x08, 300, 16388, FIRST_BARE},
+        {"ends before the notify's type", 41, 34, 0x08, 35, 16390, FIRST_BARE},
+        {"a header and no more", 33, 34, 0x08, 28, 0, FIRST_BARE},
+        {"an answer", 33, 34, 0x20, 300, 0, FIRST_NOT},
+        {"an answer that says it is not", 33, 34, 0x28, 300, 0, FIRST_NOT},
+        {"IKE_AUTH", 46, 35, 0x08, 300, 0, FIRST_NOT},
+        {"shorter than a header", 33, 34, 0x08, 27, 0, FIRST_NOT},
+    };
+    for (size_t i = 0; i < HF_COUNT(rows); i++) {
+        uint8_t bytes[300] = {0};
+        bytes[16] = rows[i].next_payload;
+        bytes[18] = rows[i].exchange;
+        bytes[19] = rows[i].flags;
+        be16_store(bytes + 34, rows[i].notify);
+        cr_expect_eq(first_message_kind(span_of(bytes, rows[i].len)), rows[i].kind, "%s", rows[i].what);
+    }
+}
+
 Test(steer, shards_are_contiguous_and_all_owned)
 {
     struct steer *steer = calloc(1, sizeof(*steer));

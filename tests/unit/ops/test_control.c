@@ -126,6 +126,7 @@ static struct session_view view_of(const struct identity *id)
         .shard = 5,
         .established = true,
         .behind_nat = true,
+        .quirks = UINT32_C(1) << QUIRK_NO_PFS,
         .remote_id = id,
         .local_id = id,
         .connection = "staff",
@@ -168,7 +169,8 @@ Test(control, sessions)
         "{\"session\":{\"session\":\"0000000000c0ffee\",\"state\":\"established\",\"identity\":\"alice@"
         "example.net\","
         "\"local_identity\":\"alice@example.net\",\"connection\":\"staff\",\"remote\":\"192.0.2.7:4500\","
-        "\"local\":\"192.0.2.7:4500\",\"addresses\":[\"10.9.0.17\"],\"nat\":true,\"restored\":false,"
+        "\"local\":\"192.0.2.7:4500\",\"addresses\":[\"10.9.0.17\"],\"nat\":true,\"quirks\":[\"no_pfs\"],"
+        "\"restored\":false,"
         "\"saved\":true,"
         "\"age_s\":1.500,\"idle_s\":0.000,\"spi_i\":\"0000000000000001\",\"spi_r\":\"0000000000000002\","
         "\"ike\":\"AES-CBC-256/HMAC-SHA2-256-128/HMAC-SHA2-256/MODP-2048\",\"worker\":3,\"shard\":5,"

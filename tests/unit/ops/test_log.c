@@ -103,6 +103,12 @@ Test(log, messages_tell_all)
     audit = audit_of(AUDIT_CHILD_FAILED, CAUSE_TS_NONE);
     cr_assert_str_eq(message_of(&audit),
                      "alice@example.net was refused a Child SA: no common traffic selectors");
+    audit = audit_of(AUDIT_QUIRK, CAUSE_NONE);
+    audit.detail = "cp_in_rekey";
+    cr_assert_str_eq(
+        message_of(&audit),
+        "alice@example.net is different (cp_in_rekey, known from RouterOS): a configuration payload "
+        "in CREATE_CHILD_SA; ignored: addresses are those of IKE_AUTH");
     audit = (struct audit){.type = AUDIT_READY, .count = 17};
     cr_assert_str_eq(message_of(&audit), "worker 0 is ready; 17 sessions restored");
     for (int type = AUDIT_SESSION_UP; type <= AUDIT_READY; type++) {

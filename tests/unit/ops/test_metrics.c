@@ -18,13 +18,25 @@ static struct snapshot snapshot_of(void)
     static uint64_t plane[CAUSE_COUNT];
     static const struct snapshot_drops drops[] = {{"plane", plane}};
     static const struct snapshot_sample samples[] = {
-        {"store_bytes", "Bytes in the store.", false, NULL, NULL, 77},
-        {"ring_overflows", "Overflows.", true, "worker", "0", 1},
-        {"ring_overflows", "Overflows.", true, "worker", "1", 2}};
+        {"store_bytes", "Bytes in the store.", false, NULL, NULL, 77, false},
+        {"ring_overflows", "Overflows.", true, "worker", "0", 1, false},
+        {"ring_overflows", "Overflows.", true, "worker", "1", 2, false},
+        {"cpu_seconds", "Time.", true, "worker", "0", 12 * NS_PER_S + 34 * NS_PER_MS, true},
+        {"idle_seconds", "Time.", true, NULL, NULL, 3 * NS_PER_S, true}};
+    static const uint32_t bounds_us[] = {100, 2500, 1000000};
+    static const uint64_t counts[] = {7, 0, 2, 1};
+    static const struct snapshot_histogram histograms[] = {
+        {"wait_seconds", "Waiting.", bounds_us, HF_COUNT(bounds_us), counts, 4 * NS_PER_S + 1}};
 
     workers[0] =
         (struct core_counters){.sessions = 3, .handshakes_ok = 5, .half_open = 1, .datagrams_in = UINT64_MAX};
-    workers[1] = (struct core_counters){.sessions = 4, .handshakes_ok = 6};
+    workers[1] = (struct core_counters){.sessions = 4,
+                                        .handshakes_ok = 6,
+                                        .ike_rekeys = 5,
+                                        .own_ike_rekeys = 2,
+                                        .child_rekeys_refused = {1, 3},
+                                        .fragments_in = 4,
+                                        .dpd_timeouts = 1};
     workers[1].handshakes[CAUSE_PSK_WRONG] = 2;
     workers[1].drops[CAUSE_SPI_FORGED] = 9;
     plane[CAUSE_ESP_REPLAY] = 8;
@@ -42,7 +54,9 @@ static struct snapshot snapshot_of(void)
                              .drops = drops,
                              .num_drops = 1,
                              .samples = samples,
-                             .num_samples = 3};
+                             .num_samples = HF_COUNT(samples),
+                             .histograms = histograms,
+                             .num_histograms = 1};
 }
 
 Test(metrics, numbers)
@@ -66,6 +80,20 @@ Test(metrics, numbers)
         "holdfast_store_bytes 77",
         "holdfast_ring_overflows_total{worker=\"1\"} 2",
         "holdfast_ike_datagrams_total{direction=\"in\"} 18446744073709551615",
+        "holdfast_rekeys_total{sa=\"ike\",initiator=\"client\",result=\"done\"} 3",
+        "holdfast_rekeys_total{sa=\"ike\",initiator=\"gateway\",result=\"done\"} 2",
+        "holdfast_rekeys_total{sa=\"child\",initiator=\"gateway\",result=\"refused\"} 1",
+        "holdfast_rekeys_total{sa=\"child\",initiator=\"client\",result=\"refused\"} 3",
+        "holdfast_ike_fragments_total{direction=\"in\"} 4",
+        "holdfast_dpd_timeouts_total 1",
+        "holdfast_cpu_seconds_total{worker=\"0\"} 12.034",
+        "holdfast_idle_seconds_total 3",
+        "holdfast_wait_seconds_bucket{le=\"0.0001\"} 7",
+        "holdfast_wait_seconds_bucket{le=\"0.0025\"} 7",
+        "holdfast_wait_seconds_bucket{le=\"1\"} 9",
+        "holdfast_wait_seconds_bucket{le=\"+Inf\"} 10",
+        "holdfast_wait_seconds_sum 4.000000001",
+        "holdfast_wait_seconds_count 10",
     };
     struct snapshot snapshot = snapshot_of();
 
@@ -94,17 +122,21 @@ static void line_check(char *line, char *family, bool *counter, char *all)
     if (sscanf(line, "# TYPE %127s %15s", name, type) == 2) {
         cr_assert_str_eq(name, family);
         *counter = strcmp(type, "counter") == 0;
-        cr_assert(*counter || strcmp(type, "gauge") == 0);
+        cr_assert(*counter || strcmp(type, "gauge") == 0 || strcmp(type, "histogram") == 0);
         size_t len = strlen(name);
         cr_assert_eq(*counter, len > 6 && strcmp(name + len - 6, "_total") == 0, "%s", name);
         return;
     }
     size_t len = strspn(line, "abcdefghijklmnopqrstuvwxyz0123456789_");
-    cr_assert(len == strlen(family) && strncmp(line, family, len) == 0, "%s", line);
+    cr_assert_eq(strncmp(line, family, strlen(family)), 0, "%s", line);
+    cr_assert(len == strlen(family) || strncmp(line + strlen(family), "_bucket{", 8) == 0 ||
+                  strncmp(line + strlen(family), "_sum ", 5) == 0 ||
+                  strncmp(line + strlen(family), "_count ", 7) == 0,
+              "%s", line);
     char *space = strrchr(line, ' ');
     cr_assert_not_null(space);
     cr_assert(line[len] == '{' ? space[-1] == '}' : line[len] == ' ', "%s", line);
-    cr_assert_eq(strspn(space + 1, "0123456789"), strlen(space + 1), "%s", line);
+    cr_assert_eq(strspn(space + 1, "0123456789."), strlen(space + 1), "%s", line);
 }
 
 Test(metrics, grammar)
