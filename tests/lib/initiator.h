@@ -70,6 +70,8 @@ struct initiator_config {
     void *context;
     void (*send)(void *context, const struct endpoint *local, const struct endpoint *remote, bool natt,
                  struct span bytes);
+    /* NULL, or hears of every datagram first; true: the client itself does not get it. */
+    bool (*hear)(void *context, struct span bytes);
 };
 
 enum initiator_state {
@@ -111,7 +113,7 @@ enum initiator_task {
     TASK_REKEY_CHILD,
     TASK_REKEY_IKE,
     TASK_UPDATE, /* UPDATE_SA_ADDRESSES */
-    TASK_RAW, /* initiator_send_raw() */
+    TASK_RAW,    /* initiator_send_raw() */
 };
 
 struct initiator_fragments {
