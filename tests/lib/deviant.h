@@ -72,6 +72,7 @@ struct deviation {
     void (*act)(struct deviant *deviant); /* instead of one edited message */
     uint16_t answer;                      /* to the last datagram that is sent */
     enum cause drop;                      /* counted as a drop; CAUSE_NONE: none must be */
+    enum cause door;                      /* instead of `drop`, where a socket stands in front */
     enum cause refusal;                   /* counted as a failed handshake; CAUSE_NONE: not looked at */
     bool ends;                            /* the handshake or session is over after it */
 };

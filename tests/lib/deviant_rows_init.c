@@ -18,7 +18,13 @@ static const struct deviation rows[] = {
      SAYS(INVALID_MAJOR_VERSION, VERSION)},
     {"header-minor-version-15", 1, "RFC 7296 2.5", BASE_INIT, {HEADER(17, "\x2f")}, GRANTED},
     {"header-reserved-flags", 1, "RFC 7296 3.1", BASE_INIT, {HEADER(19, "\xcf")}, GRANTED},
-    {"datagram-16-kib", 1, "RFC 7296 2", BASE_INIT, {FILL(NONCE, 0, 16384, 7)}, SILENT(LENGTH)},
+    {"datagram-16-kib",
+     1,
+     "RFC 7296 2",
+     BASE_INIT,
+     {FILL(NONCE, 0, 16384, 7)},
+     SILENT(LENGTH),
+     .door = CAUSE_TRUNCATED},
 
     /* the chain of payloads */
     {"chain-length-0", 1, "RFC 7296 3.2", BASE_INIT, {LENGTH(NONCE, 0)}, SILENT(PAYLOAD_LENGTH)},

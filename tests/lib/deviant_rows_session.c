@@ -7,15 +7,14 @@
 /* So many selectors of one IPv4 address each. */
 static size_t selectors(uint8_t *room, uint8_t count)
 {
-    struct writer w = writer_of(room, 30000);
-    writer_u32(&w, (uint32_t)count << 24);
-    for (uint32_t i = 0; i < count; i++) {
-        writer_bytes(&w, "\7\0\0\x10\0\0\xff\xff\x0a\x09\0", 11);
-        writer_u8(&w, (uint8_t)i);
-        writer_bytes(&w, "\x0a\x09\0", 3);
-        writer_u8(&w, (uint8_t)i);
+    uint8_t one[16] = {TS_IPV4_ADDR_RANGE, 0, 0, sizeof(one), 0, 0, 0xff, 0xff, 10, 9, 0, 0, 10, 9, 0, 0};
+    memset(room, 0, 4);
+    room[0] = count;
+    for (uint8_t i = 0; i < count; i++) {
+        one[11] = one[15] = i;
+        memcpy(room + 4 + i * sizeof(one), one, sizeof(one));
     }
-    return w.len;
+    return 4 + count * sizeof(one);
 }
 
 static size_t selectors_33(uint8_t *room)

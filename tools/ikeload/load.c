@@ -1,5 +1,7 @@
 #include "tools/ikeload/load.h"
 
+#include "tools/ikeload/identity.h"
+
 #include "edge/crypto/seal.h"
 #include "edge/wire/message.h"
 
@@ -252,22 +254,6 @@ static void slot_settle(struct load *load, uint32_t slot, bool was_up)
 
 /* ---- what is begun */
 
-static void identity_of(const struct load *load, uint32_t index, struct identity *ret_id)
-{
-    char text[IKE_ID_BYTES_MAX];
-    size_t used = 0;
-    for (const char *at = load->options->identity; *at != '\0' && used + 12 < sizeof(text); at++) {
-        if (*at == '%') {
-            used += (size_t)snprintf(text + used, sizeof(text) - used, "%u", index);
-        } else {
-            text[used++] = *at;
-        }
-    }
-    text[used] = '\0';
-    bool good = identity_parse(text, ret_id);
-    hf_assert(good); /* main() has tried it */
-}
-
 static void open_one(struct load *load, uint32_t index)
 {
     struct session *session = &load->sessions[index];
@@ -275,7 +261,7 @@ static void open_one(struct load *load, uint32_t index)
     uint32_t slot = slot_take(load, index);
     struct initiator *client = &load->clients[slot];
     client->config.local = local_of(load, index);
-    identity_of(load, index, &client->config.id);
+    identity_number(load->options->identity, index, &client->config.id);
     initiator_connect(client, load->now);
     session->spi_i = initiator_current(client)->spi_i;
     bool room = map_put(&load->by_spi, session->spi_i, index);
@@ -343,6 +329,20 @@ void load_timers(struct load *load, ns_t now, bool closing)
     while (!closing && load->num_free > 0 && heap_first(&load->due, &index) <= now) {
         session_act(load, index);
     }
+}
+
+bool load_ask(struct load *load, ns_t now, uint32_t index)
+{
+    load->now = now;
+    if (load->num_free == 0 || load->sessions[index].state != SESSION_PARKED) {
+        return false;
+    }
+    uint32_t slot = slot_resume(load, index, UINT32_MAX);
+    load->slot_task[slot] = TASK_DPD;
+    bool begun = initiator_dpd(&load->clients[slot], now);
+    hf_assert(begun);
+    slot_settle(load, slot, true);
+    return true;
 }
 
 void load_delete(struct load *load, ns_t now)

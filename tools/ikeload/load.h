@@ -51,6 +51,8 @@ void load_done(struct load *load);
 void load_timers(struct load *load, ns_t now, bool closing);
 /* Begins up to `most` sessions, as places of the window allow. */
 void load_open(struct load *load, ns_t now, uint32_t most);
+/* Begins to ask the gateway in a session; false when it is not up, or something is under way. */
+HF_MUST bool load_ask(struct load *load, ns_t now, uint32_t index);
 /* Begins to delete what is up, as places allow. */
 void load_delete(struct load *load, ns_t now);
 /* Nothing is under way. */

@@ -29,6 +29,10 @@ struct options {
     ns_t retransmit;
     uint32_t tries;
     ns_t hold, dpd, rekey_child, rekey_ike; /* 0: not at all; hold may be NS_NEVER */
+    const char *deviate;                    /* NULL, "all", or the name of a deviation */
+    bool list_deviations, step;
+    uint64_t hostile, seed; /* hostile datagrams to send; what they follow from */
+    const char *corpus;     /* folder of messages to damage; NULL: none */
     bool delete, json, quiet;
 };
 
