@@ -2,6 +2,17 @@
  * is dropped without a word, but for the two errors that a stranger may be told (RFC 7296 2.21.1). */
 #include "tests/lib/deviant_internal.h"
 
+/* 2^255 - 20, little-endian: a point of small order, so that what is shared would be zero. */
+static size_t x25519_p_minus_1(uint8_t *room)
+{
+    be16_store(room, KE_X25519);
+    be16_store(room + 2, 0);
+    memset(room + 4, 0xff, 32);
+    room[4] = 0xec;
+    room[35] = 0x7f;
+    return 36;
+}
+
 static const struct deviation rows[] = {
     /* the datagram and its header */
     {"header-cut", 1, "RFC 7296 3.1", BASE_INIT, {SHORT(27)}, SILENT(SHORT)},
@@ -188,6 +199,7 @@ static const struct deviation rows[] = {
      BASE_INIT,
      {FILL(KE, 4, 32, 0), PATCH(KE, 4, "\1")},
      SILENT(KE_INVALID)},
+    {"ke-x25519-p-minus-1", 7, "RFC 8031 4", BASE_INIT, {MAKE(KE, x25519_p_minus_1)}, SILENT(KE_INVALID)},
     {"ke-x25519-31", 7, "RFC 8031 2", BASE_INIT, {CUT(KE, 35)}, SILENT(KE_INVALID)},
     {"ke-x25519-33", 7, "RFC 8031 2", BASE_INIT, {FILL(KE, 36, 1, 7)}, SILENT(KE_INVALID)},
     {"ke-10000", 7, "RFC 7296 3.4", BASE_INIT, {FILL(KE, 4, 10000, 7)}, SILENT(KE_INVALID)},

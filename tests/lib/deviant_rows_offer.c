@@ -106,6 +106,17 @@ static size_t addke_none(uint8_t *room)
     return addke(room, KE_NONE, false);
 }
 
+/* One Key Length and then another (RFC 7296 3.3). */
+static size_t attribute_twice(uint8_t *room)
+{
+    struct writer w = writer_of(room, 1000);
+    writer_bytes(&w, "\0\0\0\x28\1\1\0\3", 8);
+    writer_bytes(&w, "\3\0\0\x10\1\0\0\x14\x80\x0e\1\0\x80\x0e\0\x80", 16);
+    put_transform(&w, TRANSFORM_PRF, PRF_HMAC_SHA2_256, false);
+    put_transform(&w, TRANSFORM_KE, KE_X25519, true);
+    return w.len;
+}
+
 /* ---- the rows. A good body is: proposal 0..7, ENCR with a key length 8..19, PRF 20..27, KE 28..35. */
 
 static const struct deviation rows[] = {
@@ -176,6 +187,7 @@ static const struct deviation rows[] = {
      BASE_INIT,
      {PATCH(SA, 16, "\0\x0e\xff\xff")},
      SILENT(SA_SYNTAX)},
+    {"attribute-twice", 2, "RFC 7296 3.3", BASE_INIT, {MAKE(SA, attribute_twice)}, SILENT(SA_SYNTAX)},
     {"attribute-key-length-as-tlv",
      2,
      "RFC 7296 3.3.5",

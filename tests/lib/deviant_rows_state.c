@@ -24,7 +24,8 @@ static void part(struct deviant *d, uint16_t number, uint16_t total, uint16_t wh
 {
     struct span message = long_message(d, (size_t)whole * PART_BYTES);
     size_t at = (size_t)(number - 1) * PART_BYTES;
-    deviant_fragment(d, INFORMATIONAL, PAYLOAD_VENDOR, span_of(message.data + at, PART_BYTES), number, total);
+    deviant_fragment(d, d->row->base == BASE_AUTH ? IKE_AUTH : INFORMATIONAL, PAYLOAD_VENDOR,
+                     span_of(message.data + at, PART_BYTES), number, total);
 }
 
 /* Numbers that no sealer would write: the message is sealed as a whole one, and they are put over it. */
@@ -352,6 +353,9 @@ static const struct deviation rows[] = {
     {"fragments-backwards", 5, "RFC 7383 2.6", BASE_INFO, .act = fragments_backwards, GRANTED},
     {"fragments-overlap", 5, "RFC 7383 2.6", BASE_INFO, .act = fragments_overlap, GRANTED},
     {"fragments-endless", 5, "RFC 7383 2.6", BASE_INFO, .act = fragments_endless, SILENT(NONE)},
+    {"half-open-fragments-endless", 5, "RFC 7383 5", BASE_AUTH, .act = fragments_endless, SILENT(NONE)},
+    {"half-open-fragments-of-nothing", 5, "RFC 7383 5", BASE_AUTH, .act = fragments_twice,
+     FATAL(PAYLOAD_MISSING), .refusal = CAUSE_PAYLOAD_MISSING},
     {"fragments-too-many-bytes", 5, "RFC 7383 5", BASE_INFO, .act = fragments_too_many_bytes,
      SILENT(FRAGMENT_TOTAL)},
     {"fragment-first-payload-0", 5, "RFC 7383 2.5", BASE_INFO, .act = fragment_without_first,

@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 
+from lab import ike
+from lab.capture import SA_INIT
 from lab.holdfast import build_dir, write
 from lab.process import wait_until
 from lab.scene import SECRETS, Scene
@@ -128,6 +130,43 @@ def memory():
     assert not wrong, wrong
     assert grown < (64 if SANITIZED else 4) * 1024, grown  # places of its tables are touched for the first time
     wait_until("all is as before", lambda: state() == before, 60, 0.5)
+
+
+COOKIE, STALE_HOUR = 16390, 2
+
+
+def first_message(asking, cookie):
+    """What comes back of IKE_SA_INIT with this cookie: the answer's payloads."""
+    payloads = ([ike.notify(COOKIE, cookie)] if cookie else []) + asking.init_payloads()
+    answer = asking.ask(ike.message(asking.spi_i, bytes(8), SA_INIT, ike.INITIATOR, 0, payloads))
+    return ike.unchain(answer[16], answer[28:])
+
+
+@suite.case("where a cookie is demanded, only the right one opens: not one of another address, SPI, nonce or hour")
+def cookies():
+    scene.gateway.config["limits"] = {**scene.gateway.config["limits"], "cookie_threshold": 0}
+    scene.gateway.write_config()
+    scene.gateway.cli("reload")
+    asking, other = scene.initiator("cl2"), scene.initiator("cl4")
+    cookie = ike.notifies(first_message(asking, None))[COOKIE]
+    last = counted()[0]
+    flipped = bytes([cookie[0], cookie[1] ^ 1]) + cookie[2:]
+    stale = bytes([(cookie[0] - STALE_HOUR) % 256]) + cookie[1:]
+    wrong = (flipped, stale, cookie[:-1], cookie + b"x", bytes(9), bytes(64))
+    for made in wrong:
+        assert COOKIE in ike.notifies(first_message(asking, made)), made
+    other.spi_i, other.nonce = asking.spi_i, asking.nonce
+    assert COOKIE in ike.notifies(first_message(other, cookie)), "from another address"
+    nonce, asking.nonce = asking.nonce, os.urandom(32)
+    assert COOKIE in ike.notifies(first_message(asking, cookie)), "with another nonce"
+    spi, asking.spi_i, asking.nonce = asking.spi_i, os.urandom(8), nonce
+    assert COOKIE in ike.notifies(first_message(asking, cookie)), "with another SPI"
+    asking.spi_i = spi
+    assert ike.SA in dict(first_message(asking, cookie)), "the right one"
+    assert (counted()[0] - last)["cookie_wrong"] == len(wrong) + 3
+    for each in (asking, other):
+        each.socket.close()
+    wait_until("the handshake is forgotten", lambda: state() == before, 20, 0.5)
 
 
 @suite.case("the table can be read, and a name that is not in it is refused")

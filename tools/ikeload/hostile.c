@@ -169,23 +169,29 @@ bool hostile_step(struct hostile *h)
     return h->sent < h->load->options->hostile && h->load->tally.up > 0;
 }
 
+/* What is under way comes to its end, for so long at most. */
+static void let_rest(struct load *load)
+{
+    ns_t end = load_clock() + LAST_WAIT;
+    for (ns_t now; (now = load_clock()) < end && !load_is_idle(load);) {
+        load_timers(load, now, true);
+        load_wait(load, now + 10 * NS_PER_MS);
+    }
+}
+
 void hostile_end(struct hostile *h)
 {
     struct load *load = h->load;
     h->ended = load_clock();
+    let_rest(load);
     uint64_t before = load->tally.dpds;
-    ns_t end = h->ended + LAST_WAIT, now = h->ended;
-    for (uint32_t index = 0; now < end && (index < load->options->sessions || !load_is_idle(load));
-         now = load_clock()) {
-        load_timers(load, now, true);
-        while (index < load->options->sessions && load->num_free > 0) {
-            index += load_ask(load, now, index) || load->sessions[index].state == SESSION_ENDED ? 1 : 0;
-            if (index < load->options->sessions && load->sessions[index].state == SESSION_WORKS) {
-                break; /* its answer is on its way */
-            }
+    for (uint32_t index = 0; index < load->options->sessions; index++) {
+        if (load->num_free == 0) {
+            let_rest(load);
         }
-        load_wait(load, now + 10 * NS_PER_MS);
+        (void)!load_ask(load, load_clock(), index); /* false: it is gone, as the summary says */
     }
+    let_rest(load);
     double took = (double)(h->ended - h->started) / 1e9;
     fprintf(
         stderr,

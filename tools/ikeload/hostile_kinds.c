@@ -74,6 +74,7 @@ static void wrong_header(struct hostile *h, struct hostile_shot *shot)
     uint8_t *at = ike_begin(h, shot, len);
     noise_at(h, at, len);
     at[17] = below(h, 2) == 1 ? 0x20 : at[17];
+    be64_store(at, below(h, 8) == 0 ? 0 : be64_load(at));
     be32_store(at + 24, below(h, 2) == 1 ? (uint32_t)len : lies[below(h, HF_COUNT(lies))]);
 }
 
@@ -129,6 +130,29 @@ static void first_message(struct hostile *h, struct hostile_shot *shot)
     noise_at(h, at, 8);
 }
 
+/* The same with one payload that lies about its length, its successor, or what is in it. */
+static void first_message_lies(struct hostile *h, struct hostile_shot *shot)
+{
+    static const uint16_t lies[] = {0, 3, 4, 5, 8, 19, 20, 264, 300, UINT16_MAX};
+    first_message(h, shot);
+    uint8_t *message = shot->bytes + (shot->natt ? 4 : 0);
+    size_t len = shot->len - (shot->natt ? 4 : 0), at = 28;
+    for (uint32_t skip = below(h, 6); skip > 0 && message[at] != PAYLOAD_NONE; skip--) {
+        at += be16_load(message + at + 2);
+    }
+    switch (below(h, 3)) {
+    case 0:
+        be16_store(message + at + 2, lies[below(h, HF_COUNT(lies))]);
+        break;
+    case 1:
+        message[at] = (uint8_t)sim_rand_next(&h->rand);
+        break;
+    default:
+        noise_at(h, message + at + 4, HF_MIN((size_t)8, len - at - 4));
+        break;
+    }
+}
+
 static void whole_sealed(struct hostile *h, struct hostile_shot *shot)
 {
     const struct hostile_seed *seed = h->num_sealed > 0 ? &h->seeds[below(h, h->num_sealed)] : any_seed(h);
@@ -137,8 +161,8 @@ static void whole_sealed(struct hostile *h, struct hostile_shot *shot)
 
 static void forged_sealed(struct hostile *h, struct hostile_shot *shot)
 {
-    static const uint8_t exchanges[] = {IKE_AUTH, CREATE_CHILD_SA, INFORMATIONAL, 43};
-    static const uint8_t flags[] = {0x08, 0x20, 0x28, 0};
+    static const uint8_t exchanges[] = {IKE_AUTH, CREATE_CHILD_SA, INFORMATIONAL, INFORMATIONAL, 43};
+    static const uint8_t flags[] = {0x08, 0x08, 0x08, 0x28, 0x20, 0};
     const struct session *session = target(h);
     bool fragment = below(h, 3) == 0;
     size_t len = 28 + 8 + below(h, 400);
@@ -146,7 +170,7 @@ static void forged_sealed(struct hostile *h, struct hostile_shot *shot)
     noise_at(h, at, len);
     put_header(at, session->spi_i, session->spi_r, fragment ? PAYLOAD_SKF : PAYLOAD_SK,
                exchanges[below(h, HF_COUNT(exchanges))], flags[below(h, HF_COUNT(flags))],
-               below(h, 2) == 1 ? session->next_id : below(h, 8), len);
+               below(h, 4) > 0 ? session->next_id : below(h, 8), len);
     be32_store(at + 28, (uint32_t)(len - 28));
     if (fragment && below(h, 2) == 1) {
         be32_store(at + 32, UINT32_C(0x00010002));
@@ -208,8 +232,9 @@ static void keepalive(struct hostile *h, struct hostile_shot *shot)
 void hostile_make(struct hostile *h, struct hostile_shot *ret_shot)
 {
     static void (*const kinds[])(struct hostile *h, struct hostile_shot *shot) = {
-        damaged, esp, forged_sealed, esp_to_nobody, damaged,       spliced,   noise,        wrong_header,
-        damaged, cut, forged_spi,    in_the_open,   first_message, keepalive, whole_sealed, esp,
+        damaged,     damaged,   esp,          esp,     esp_to_nobody, forged_sealed,      forged_sealed,
+        noise,       cut,       wrong_header, spliced, first_message, first_message_lies, forged_spi,
+        in_the_open, keepalive, whole_sealed,
     };
     kinds[below(h, HF_COUNT(kinds))](h, ret_shot);
 }
