@@ -128,4 +128,9 @@ def afterwards():
     wait_until("all is as before", lambda: state() == before, 10, 0.2)
 
 
+@suite.case("the daemon ends in order; under a sanitizer that means no leak")
+def end():
+    assert scene.gateway.stop() == 0, scene.gateway.process.log_tail(5)
+
+
 suite.main()
