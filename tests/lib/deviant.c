@@ -49,6 +49,7 @@ static bool hear(void *context, struct span bytes)
     struct initiator_sa *sa = client_current(d->client);
     struct ike_header header;
     d->heard++;
+    d->heard_bytes += d->listening ? bytes.len : 0;
     if (!d->listening || ike_header_read(bytes, &header) != CAUSE_NONE ||
         (header.flags & IKE_FLAG_RESPONSE) == 0) {
         return false;
@@ -89,6 +90,7 @@ void deviant_send(struct deviant *d, struct span datagram)
 {
     const struct initiator *client = d->client;
     listen_begin(d);
+    d->sent_bytes += datagram.len;
     d->send(d->send_context, &client->local, &client->remote, client->natt, datagram);
 }
 
@@ -263,6 +265,7 @@ bool deviant_walk(struct deviant *d, const struct deviation *row, struct deviant
 {
     *ret = (struct deviant_result){.clean = true};
     d->row = row;
+    d->sent_bytes = d->heard_bytes = 0;
     ret->staged = stage(d);
     if (!ret->staged) {
         initiator_vanish(d->client);
@@ -270,6 +273,8 @@ bool deviant_walk(struct deviant *d, const struct deviation *row, struct deviant
     }
     deviate(d);
     ret->answer = d->answer;
+    ret->sent_bytes = d->sent_bytes;
+    ret->heard_bytes = d->heard_bytes;
     if (row->base != BASE_INIT) {
         ns_t patience = d->host.patience;
         d->host.patience = row->ends ? d->host.silence : patience;

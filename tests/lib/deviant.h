@@ -94,7 +94,8 @@ struct deviant_result {
     bool staged;     /* the state that the deviation needs was reached */
     uint16_t answer; /* as above */
     bool ended;
-    bool clean; /* what was left of the session could be deleted */
+    bool clean;                     /* what was left of the session could be deleted */
+    size_t sent_bytes, heard_bytes; /* of the deviation and of what came back for it */
 };
 
 struct deviant_part {
@@ -117,6 +118,7 @@ struct deviant {
     uint16_t answer;
     uint64_t exchanges_before;
     uint32_t heard;
+    size_t sent_bytes, heard_bytes;
     struct deviant_part parts[DEVIANT_PARTS_MAX];
     uint32_t num_parts;
     uint8_t memory[DEVIANT_CHAIN_BYTES]; /* bodies that edits made */

@@ -127,7 +127,7 @@ def memory():
     grown = scene.gateway.process.resident_kb() - first
     print(f"  {grown} kB more after it")
     assert not wrong, wrong
-    assert grown < (64 if SANITIZED else 4) * 1024, grown  # places of its tables are touched for the first time
+    assert grown < (64 if SANITIZED else 4) * 1024, grown  # table places are touched for the first time
     wait_until("all is as before", lambda: state() == before, 60, 0.5)
 
 
@@ -141,7 +141,7 @@ def first_message(asking, cookie):
     return ike.unchain(answer[16], answer[28:])
 
 
-@suite.case("where a cookie is demanded, only the right one opens: not one of another address, SPI, nonce or hour")
+@suite.case("a demanded cookie opens for its own address, SPI, nonce and hour only")
 def cookies():
     scene.gateway.config["limits"] = {**scene.gateway.config["limits"], "cookie_threshold": 0}
     scene.gateway.write_config()

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Malformed and forged datagrams by the million: memory, descriptors, tables and sessions stay as they were.
-HOLDFAST_HOSTILE says how many (500000), HOLDFAST_SEED which (1). Ten million, in about two minutes:
-  HOLDFAST_HOSTILE=10000000 HOLDFAST_BUILD=/src/holdfast/build/release tools/root lab tests/net/test_hostile.py
+HOLDFAST_HOSTILE says how many (500000), HOLDFAST_SEED which (1). Ten million, in two or three minutes:
+  HOLDFAST_HOSTILE=10000000 tools/root lab tests/net/test_hostile.py
+HOLDFAST_IKELOAD_BUILD names the build of ikeload where it is not that of the daemon (HOLDFAST_BUILD).
 """
 import collections
 import json
@@ -26,8 +27,8 @@ WARM_UP = HOSTILE // 5
 SESSIONS = 40
 EXPECTED = ("short", "length", "version", "ike_spi_zero", "exchange_unknown", "flags", "spi_forged",
             "spi_mismatch", "payload_length", "payload_missing", "notify_syntax", "message_id",
-            "response_unasked", "state", "icv", "fragment_number", "cookie_wanted", "rate", "esp_short", "esp_spi",
-            "esp_icv", "keepalive")
+            "response_unasked", "state", "icv", "fragment_number", "cookie_wanted", "rate", "esp_short",
+            "esp_spi", "esp_icv", "keepalive")
 suite = Suite(__doc__.splitlines()[0], limit_s=60 + HOSTILE // 10000)
 scene = node = None
 clients = []
@@ -83,11 +84,11 @@ def begin():
 def flood(count, seed):
     """ikeload's sessions beside the datagrams: it says whether they still answer, and deletes them."""
     lost, start = lost_before_daemon(), time.monotonic()
+    corpus = os.path.join(TOP, "tests/fuzz/corpus/message")
     done = node.run(IKELOAD, "--json", "-p", scene.lab.path("psk"), "-i", "user%@psk.example.net", "-g",
-                    GATEWAY_ID, "-n", str(SESSIONS), "--ports", "16", "-s", "10.77.0.0/20", "--nat", "--tries",
-                    "10", "--delete", "--hostile", str(count), "--seed", seed, "--corpus",
-                    os.path.join(TOP, "tests/fuzz/corpus/message"), ANYCAST4, check=False,
-                    timeout_s=suite.limit_s)
+                    GATEWAY_ID, "-n", str(SESSIONS), "-s", "10.77.0.0/20", "--ports", "16", "--nat",
+                    "--tries", "10", "--delete", "--hostile", str(count), "--seed", seed, "--corpus", corpus,
+                    ANYCAST4, check=False, timeout_s=suite.limit_s)
     lines = done.stdout.splitlines()
     said = re.search(r"hostile: seed .*afterwards (\d+) of (\d+) sessions answer", done.stdout)
     print(f"  {said[0] if said else lines[-3:]}; {time.monotonic() - start:.1f} s with the sessions; "

@@ -67,6 +67,11 @@ static void walk(struct world *world, const struct deviation *row)
     cr_expect(as_said, "%s: %s%s, session %s%s", row->name, result.staged ? "" : "not reached; ",
               deviant_answer_text(result.answer), result.ended ? "ended" : "lives",
               result.clean ? "" : "; not clean");
+    if (row->base ==
+        BASE_INIT) { /* nobody is worth being spoofed for: NAT hashes and CERTREQ are what is added */
+        cr_expect_leq(result.heard_bytes, 2 * result.sent_bytes, "%s: %zu bytes for %zu", row->name,
+                      result.heard_bytes, result.sent_bytes);
+    }
     if (row->drop != CAUSE_NONE) {
         cr_expect_geq(live_drops(world, row->drop), 1, "%s: %s not counted", row->name,
                       cause_json(row->drop));
