@@ -8,7 +8,7 @@ import re
 import subprocess
 
 from lab import ike
-from lab.capture import SA_INIT
+from lab.capture import AUTH, SA_INIT
 from lab.holdfast import build_dir, write
 from lab.process import wait_until
 from lab.scene import SECRETS, Scene
@@ -25,7 +25,7 @@ before = {}
 
 
 def configure(_, config):
-    config["timers"] = {"half_open": "2s", "dpd": "10s"}
+    config["timers"] = {"half_open": "8s", "dpd": "10s"}
     config["connections"][1]["subnets"] = ["0.0.0.0/0", "::/0"]
 
 
@@ -128,6 +128,27 @@ def memory():
     print(f"  {grown} kB more after it")
     assert not wrong, wrong
     assert grown < (64 if SANITIZED else 4) * 1024, grown  # table places are touched for the first time
+    wait_until("all is as before", lambda: state() == before, 60, 0.5)
+
+
+STRANGERS = 640  # more than all workers can reassemble messages
+
+
+@suite.case(f"{STRANGERS} strangers who begin an IKE_AUTH in fragments and never end it keep nobody out")
+def fragments_of_strangers():
+    memory, source = scene.gateway.process.resident_kb(), node.address4()
+    for number in range(STRANGERS):
+        asking = ike.Initiator(node, f"{number}@example.org", "no secret", GATEWAY_ID, source)
+        assert asking.init() is None
+        asking.send(asking.fragment(AUTH, bytes(1000), 1, 2, first=ike.IDI))
+        asking.socket.close()
+    assert scene.gateway.metrics()["holdfast_half_open"] > STRANGERS - 50
+    other = scene.certificate_client("cl3", kind="rsa3072", behind_nat=True)
+    other.connect()
+    assert ping(other.node) == (5, 5)
+    other.disconnect()
+    other.stop()
+    print(f"  {scene.gateway.process.resident_kb() - memory} kB more for them")
     wait_until("all is as before", lambda: state() == before, 60, 0.5)
 
 

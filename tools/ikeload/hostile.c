@@ -189,7 +189,7 @@ void hostile_end(struct hostile *h)
         if (load->num_free == 0) {
             let_rest(load);
         }
-        (void)!load_ask(load, load_clock(), index); /* false: it is gone, as the summary says */
+        h->asked += load_ask(load, load_clock(), index) ? 1 : 0; /* else it is gone: the summary says so */
     }
     let_rest(load);
     double took = (double)(h->ended - h->started) / 1e9;
