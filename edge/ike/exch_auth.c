@@ -18,6 +18,7 @@ struct auth_work {
     struct identity remote_id;
     struct span secret; /* of a PSK client */
     enum cause cause;
+    bool malformed; /* the cause is one that INVALID_SYNTAX answers */
 };
 
 static bool auth_failed(struct auth_work *work, enum cause cause)
@@ -196,8 +197,10 @@ static void sa_name_connection(struct ike *ike, struct ike_sa *sa, const struct 
     ike_sa_name(ike, &sa->remote_id, &work->remote_id);
 }
 
-/* Addresses and the first child; when they are not to be had, the IKE SA stands without and says why. */
-static void build_first_child(struct ike *ike, struct ike_sa *sa, struct auth_work *work, struct builder *b)
+/* Addresses and the first child; when they are not to be had, the IKE SA stands without and says why. False:
+ * what was asked for cannot be read. INVALID_SYNTAX in IKE_AUTH means that there is no IKE SA (RFC 7296
+ * 2.21.2), so it must not stand. */
+static bool build_first_child(struct ike *ike, struct ike_sa *sa, struct auth_work *work, struct builder *b)
 {
     const struct message *message = work->input->message;
     const struct half_open *half_open = work->half_open;
@@ -216,17 +219,22 @@ static void build_first_child(struct ike *ike, struct ike_sa *sa, struct auth_wo
     if (result.cause == CAUSE_NONE) {
         child = child_create(ike, sa, &request, &result);
     }
+    if (child == NULL && result.notify == NOTIFY_INVALID_SYNTAX) {
+        work->malformed = true;
+        return auth_failed(work, result.cause);
+    }
     if (child == NULL) {
         const char *detail = result.cause == CAUSE_NO_PROPOSAL ? propose_describe(ike, &ike->scratch.offer)
                                                                : "IKE SA without a Child SA";
         ike->config.host.news(ike->config.host.context, NEWS_CHILD_FAILED, sa, NULL, result.cause, detail);
         cp_answer(ike, b, sa, &message->cp);
         build_notify(b, PROTOCOL_NONE, (struct span){0}, result.notify, (struct span){0});
-        return;
+        return true;
     }
     cp_answer(ike, b, sa, &message->cp);
     child_answer(ike, b, child, &result);
     sa->pending_child = child->slot;
+    return true;
 }
 
 static void auth_refuse(struct ike *ike, struct ike_sa *sa, const struct auth_work *work)
@@ -234,6 +242,10 @@ static void auth_refuse(struct ike *ike, struct ike_sa *sa, const struct auth_wo
     ike_sa_name(ike, &sa->remote_id, &work->remote_id);
     ike->counters.handshakes[work->cause]++;
     ike->config.host.news(ike->config.host.context, NEWS_LOGIN_FAILED, sa, NULL, work->cause, NULL);
+    if (work->malformed) {
+        sa_respond_fatal(ike, sa, IKE_AUTH, work->cause);
+        return;
+    }
     sa_respond_notify(ike, sa, IKE_AUTH,
                       work->cause == CAUSE_NAT_FORBIDDEN ? NOTIFY_UNEXPECTED_NAT_DETECTED
                                                          : NOTIFY_AUTHENTICATION_FAILED,
@@ -258,7 +270,10 @@ void exch_auth(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
     }
     sa->initial_contact = message_notify(input->message, NOTIFY_INITIAL_CONTACT) != NULL;
     sa->established_unix_s = ike->time.unix_s;
-    build_first_child(ike, sa, &work, &b);
+    if (!build_first_child(ike, sa, &work, &b)) {
+        auth_refuse(ike, sa, &work);
+        return;
+    }
     mobike_offer(ike, sa, input, &b);
     if (!sa_respond(ike, sa, IKE_AUTH, &b)) {
         work.cause = CAUSE_FRAGMENT_NO_ROOM;

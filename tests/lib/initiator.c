@@ -273,6 +273,9 @@ void initiator_receive(struct initiator *client, ns_t now, const struct endpoint
     (void)from;
     client->now = now;
     client->counters.datagrams_in++;
+    if (client->config.hear != NULL && client->config.hear(client->config.context, bytes)) {
+        return;
+    }
     if (ike_header_read(bytes, &header) != CAUSE_NONE) {
         client->counters.garbage++;
         return;

@@ -71,6 +71,8 @@ struct initiator_config {
     void *context;
     void (*send)(void *context, const struct endpoint *local, const struct endpoint *remote, bool natt,
                  struct span bytes);
+    /* NULL, or hears of every datagram first; true: the client itself does not get it. */
+    bool (*hear)(void *context, struct span bytes);
 };
 
 enum initiator_state {

@@ -78,34 +78,39 @@ static void build_cp(struct initiator *client, struct builder *b)
     payload_end(b);
 }
 
-void client_auth_send(struct initiator *client)
+void client_build_auth(struct initiator *client, struct builder *b)
 {
     const struct initiator_config *config = &client->config;
     struct span none = {0};
-    struct builder b;
-    client_chain(client, &b);
     rand_fill(&config->rand, &client->child_spi, sizeof(client->child_spi));
     client->child_spi |= UINT32_C(1) << 30;
-    build_id(&b, PAYLOAD_IDI, config->id.type, span_of(config->id.data, config->id.len));
-    build_certs(client, &b);
+    build_id(b, PAYLOAD_IDI, config->id.type, span_of(config->id.data, config->id.len));
+    build_certs(client, b);
     if (config->initial_contact) {
-        build_notify(&b, PROTOCOL_NONE, none, NOTIFY_INITIAL_CONTACT, none);
+        build_notify(b, PROTOCOL_NONE, none, NOTIFY_INITIAL_CONTACT, none);
     }
     if (config->id_r.type != 0) {
-        build_id(&b, PAYLOAD_IDR, config->id_r.type, span_of(config->id_r.data, config->id_r.len));
+        build_id(b, PAYLOAD_IDR, config->id_r.type, span_of(config->id_r.data, config->id_r.len));
     }
     if (!config->deviate.no_auth_payload) {
-        build_own_auth(client, &b);
+        build_own_auth(client, b);
     }
-    build_cp(client, &b);
-    client_build_esp_sa(client, &b, false);
-    client_build_ts(client, &b);
-    client_build_mobike(client, &b);
+    build_cp(client, b);
+    client_build_esp_sa(client, b, false);
+    client_build_ts(client, b);
+    client_build_mobike(client, b);
     if (config->deviate.critical_unknown) {
-        payload_begin(&b, 200);
-        writer_patch_u8(&b.w, b.payload_at + 1, 0x80);
-        payload_end(&b);
+        payload_begin(b, 200);
+        writer_patch_u8(&b->w, b->payload_at + 1, 0x80);
+        payload_end(b);
     }
+}
+
+void client_auth_send(struct initiator *client)
+{
+    struct builder b;
+    client_chain(client, &b);
+    client_build_auth(client, &b);
     client->state = INITIATOR_AUTH;
     client_request(client, client_current(client), IKE_AUTH, TASK_AUTH, &b);
 }

@@ -7,6 +7,9 @@
 /* Seals a message into *ret_sent, in fragments where agreed and needed. */
 void client_seal(struct initiator *client, struct initiator_sa *sa, uint8_t exchange, uint8_t flags,
                  uint32_t id, uint8_t first, struct span inner, struct initiator_sent *ret_sent);
+/* One datagram more in *sent: fragment `number` of `total`; number 0: a whole message. */
+void client_seal_part(struct initiator_sa *sa, uint8_t exchange, uint8_t flags, uint32_t id, uint8_t first,
+                      struct span plain, uint16_t number, uint16_t total, struct initiator_sent *sent);
 void client_send(struct initiator *client, const struct initiator_sent *sent);
 /* True when `ret_first` and `ret_inner` (in client->plain) hold a whole message's payloads. */
 HF_MUST bool client_open(struct initiator *client, struct initiator_sa *sa, const struct ike_header *header,
@@ -44,6 +47,8 @@ void client_update_answered(struct initiator *client);
 void client_copy_cookie2(struct initiator *client, struct builder *b);
 
 /* initiator_auth.c */
+/* The payloads of IKE_AUTH, for a child with a new SPI. */
+void client_build_auth(struct initiator *client, struct builder *b);
 void client_auth_send(struct initiator *client);
 void client_auth_answered(struct initiator *client);
 

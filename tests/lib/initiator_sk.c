@@ -15,17 +15,22 @@ static struct sk_key key_of(const struct initiator_sa *sa, bool ours)
     };
 }
 
-/* One datagram behind those that are in *sent; number 0: an SK payload. */
-static void seal_part(struct initiator_sa *sa, const struct ike_header *header, uint8_t first,
+void client_seal_part(struct initiator_sa *sa, uint8_t exchange, uint8_t flags, uint32_t id, uint8_t first,
                       struct span plain, uint16_t number, uint16_t total, struct initiator_sent *sent)
 {
+    struct ike_header header = {.spi_i = sa->spi_i,
+                                .spi_r = sa->spi_r,
+                                .version = 0x20,
+                                .exchange = exchange,
+                                .flags = flags,
+                                .message_id = id};
     size_t used = 0;
     for (uint32_t i = 0; i < sent->count; i++) {
         used += sent->lens[i];
     }
     struct sk_key key = key_of(sa, true);
     struct builder b;
-    message_begin(&b, sent->bytes + used, sizeof(sent->bytes) - used, header);
+    message_begin(&b, sent->bytes + used, sizeof(sent->bytes) - used, &header);
     size_t bytes = sk_sealed_bytes(&key, plain.len);
     uint8_t inner_first = number <= 1 ? first : PAYLOAD_NONE;
     size_t at =
@@ -40,27 +45,22 @@ static void seal_part(struct initiator_sa *sa, const struct ike_header *header, 
 void client_seal(struct initiator *client, struct initiator_sa *sa, uint8_t exchange, uint8_t flags,
                  uint32_t id, uint8_t first, struct span inner, struct initiator_sent *ret_sent)
 {
-    struct ike_header header = {.spi_i = sa->spi_i,
-                                .spi_r = sa->spi_r,
-                                .version = 0x20,
-                                .exchange = exchange,
-                                .flags = flags,
-                                .message_id = id};
     struct sk_key key = key_of(sa, true);
     ret_sent->count = 0;
     ret_sent->id = id;
     ret_sent->valid = true;
     size_t whole = IKE_HEADER_BYTES + PAYLOAD_HEADER_BYTES + sk_sealed_bytes(&key, inner.len);
     if (!client->fragmentation || whole <= IKE_FRAGMENT_BYTES) {
-        seal_part(sa, &header, first, inner, 0, 0, ret_sent);
+        client_seal_part(sa, exchange, flags, id, first, inner, 0, 0, ret_sent);
         return;
     }
     size_t step = sk_plain_bytes(&key, IKE_FRAGMENT_BYTES - IKE_HEADER_BYTES - PAYLOAD_HEADER_BYTES - 4);
     uint16_t total = (uint16_t)((inner.len + step - 1) / step);
     for (uint16_t i = 0; i < total; i++) {
         size_t at = i * step;
-        seal_part(sa, &header, first, span_of(inner.data + at, HF_MIN(step, inner.len - at)),
-                  (uint16_t)(i + 1), total, ret_sent);
+        client_seal_part(sa, exchange, flags, id, first,
+                         span_of(inner.data + at, HF_MIN(step, inner.len - at)), (uint16_t)(i + 1), total,
+                         ret_sent);
     }
 }
 

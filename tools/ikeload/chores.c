@@ -1,9 +1,8 @@
 #include "tools/ikeload/chores.h"
 
 #include "tools/ikeload/echo.h"
+#include "tools/ikeload/identity.h"
 #include "tools/ikeload/place.h"
-
-#include <stdio.h>
 
 /* ---- where a session's datagrams come from */
 
@@ -34,22 +33,6 @@ static void source_change(struct load *load, struct session *session)
 
 /* ---- beginning */
 
-static void identity_of(const struct load *load, uint32_t index, struct identity *ret_id)
-{
-    char text[IKE_ID_BYTES_MAX];
-    size_t used = 0;
-    for (const char *at = load->options->identity; *at != '\0' && used + 12 < sizeof(text); at++) {
-        if (*at == '%') {
-            used += (size_t)snprintf(text + used, sizeof(text) - used, "%u", index);
-        } else {
-            text[used++] = *at;
-        }
-    }
-    text[used] = '\0';
-    bool good = identity_parse(text, ret_id);
-    hf_assert(good); /* main() has tried it */
-}
-
 void session_open(struct load *load, uint32_t index)
 {
     struct session *session = &load->sessions[index];
@@ -58,7 +41,7 @@ void session_open(struct load *load, uint32_t index)
     struct initiator_config *config = &place->client.config;
     heap_set(&load->due, index, NS_NEVER);
     config->local = source_of(load, index, &session->socket);
-    identity_of(load, index, &config->id);
+    identity_number(load->options->identity, index, &config->id);
     initiator_connect(&place->client, load->now);
     load->tally.begun++;
     place_settle(load, place, false);
@@ -100,6 +83,16 @@ static void exchange(struct load *load, uint32_t index, enum chore chore)
     bool begun = exchange_begin(load, session, place);
     hf_assert(begun);
     place_settle(load, place, true);
+}
+
+bool session_ask(struct load *load, ns_t now, uint32_t index)
+{
+    load->now = now;
+    if (load->num_free == 0 || load->sessions[index].state != SESSION_PARKED) {
+        return false;
+    }
+    exchange(load, index, CHORE_DPD);
+    return true;
 }
 
 static void vanish(struct load *load, uint32_t index)

@@ -1,4 +1,6 @@
 /* ikeload: many IKEv2 sessions against one gateway. */
+#include "tools/ikeload/deviate.h"
+#include "tools/ikeload/hostile.h"
 #include "tools/ikeload/load.h"
 #include "tools/ikeload/report.h"
 
@@ -144,6 +146,19 @@ static void run_closing(struct load *load, struct report *report)
     load->tally.done_at = load_clock();
 }
 
+/* Between opening and hold. */
+static void run_hostile(struct load *load)
+{
+    static struct hostile hostile;
+    if (!hostile_init(&hostile, load)) {
+        stops++;
+        return;
+    }
+    while (stops == 0 && hostile_step(&hostile)) {
+    }
+    hostile_end(&hostile);
+}
+
 static int verdict(const struct load *load)
 {
     const struct tally *tally = &load->tally;
@@ -167,6 +182,9 @@ static int run(const struct options *options, const struct load_secrets *secrets
     }
     report_init(&report, options, &load.net);
     run_opening(&load, &report);
+    if (options->hostile > 0) {
+        run_hostile(&load);
+    }
     run_hold(&load, &report);
     run_closing(&load, &report);
     report_progress_end(&report);
@@ -184,9 +202,16 @@ int main(int argc, char **argv)
     if (!options_parse(argc, argv, &options, &code)) {
         return code;
     }
+    if (options.list_deviations) {
+        deviate_list(&options);
+        return IKELOAD_OK;
+    }
     if (!identity_is_good(options.identity) ||
         !(options.psk != NULL ? read_psk(options.psk, &secrets) : read_certificates(&options, &secrets))) {
         return IKELOAD_USAGE;
+    }
+    if (options.deviate != NULL) {
+        return deviate_run(&options, &secrets);
     }
     struct sigaction action = {.sa_handler = stop};
     sigaction(SIGINT, &action, NULL);

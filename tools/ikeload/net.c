@@ -178,6 +178,31 @@ void net_send(struct net *net, uint32_t socket, const struct ip_addr *from, cons
     }
 }
 
+uint32_t net_send_many(struct net *net, uint32_t socket, const struct net_shot *shots, uint32_t count)
+{
+    struct mmsghdr messages[NET_BATCH] = {0};
+    union socket_address to[NET_BATCH];
+    union control controls[NET_BATCH];
+    struct iovec parts[NET_BATCH];
+    uint32_t taken = 0;
+    hf_assert(count <= NET_BATCH);
+    for (uint32_t i = 0; i < count; i++) {
+        parts[i] = (struct iovec){(void *)shots[i].bytes.data, shots[i].bytes.len};
+        struct msghdr *header = &messages[i].msg_hdr;
+        *header = (struct msghdr){.msg_name = &to[i], .msg_iov = &parts[i], .msg_iovlen = 1};
+        header->msg_namelen = address_of(&shots[i].to, &to[i]);
+        control_fill(net, &shots[i].from, header, &controls[i]);
+    }
+    for (uint32_t at = 0; at < count;) { /* what the kernel refuses is left out */
+        int done = sendmmsg(net->sockets[socket], messages + at, count - at, 0);
+        taken += done > 0 ? (uint32_t)done : 0;
+        at += done > 0 ? (uint32_t)done : 1;
+    }
+    net->sent += taken;
+    net->unsent += count - taken;
+    return taken;
+}
+
 /* IKE from port 4500 has a marker in front; ESP has not. False for what is neither. */
 static bool sort(struct datagram *datagram)
 {

@@ -35,6 +35,13 @@ void net_close(struct net *net);
  * lost, as on the way. */
 void net_send(struct net *net, uint32_t socket, const struct ip_addr *from, const struct endpoint *to,
               bool marker, struct span bytes);
+/* Up to NET_BATCH datagrams at once, as they stand; how many the kernel took. */
+struct net_shot {
+    struct ip_addr from;
+    struct endpoint to;
+    struct span bytes;
+};
+uint32_t net_send_many(struct net *net, uint32_t socket, const struct net_shot *shots, uint32_t count);
 /* Waits for at most so long, then hands over what has come. */
 void net_receive(struct net *net, ns_t wait_ns, void (*take)(void *context, const struct datagram *datagram),
                  void *context);

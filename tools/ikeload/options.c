@@ -80,6 +80,17 @@ static const char help_text[] =
     "      --tries N           how often a request is sent at most (6)\n"
     "                          A TIME is like 500ms, 30s, 5m, 1h; --hold inf waits for Ctrl-C.\n"
     "\n"
+    "instead of load\n"
+    "      --deviate NAME      break a rule, or with 'all' each rule once, beside a session that keeps "
+    "them;\n"
+    "                          say what came back, and whether it is what must come; needs --psk\n"
+    "      --step              wait for a line on standard input before each\n"
+    "      --list-deviations   print the rules, what must come back, and which drops must be counted\n"
+    "      --hostile N         open the sessions, send N malformed and forged datagrams, then see whether\n"
+    "                          each session still answers; paced by what the gateway answers, and by --rate\n"
+    "      --seed X            the datagrams follow from this number and the sessions' SPIs (1)\n"
+    "      --corpus DIR        damage the messages in the files of DIR, too\n"
+    "\n"
     "what is printed\n"
     "  -j, --json              the summary as one JSON object\n"
     "      --report TIME       with --json: the same object that often while it runs, a line each\n"
@@ -122,6 +133,15 @@ static bool parse_count(const char *name, const char *text, uint32_t most, uint3
     }
     *ret_count = (uint32_t)value;
     return true;
+}
+
+static bool parse_number(const char *name, const char *text, uint64_t *ret_number)
+{
+    char *end;
+    errno = 0;
+    *ret_number = strtoull(text, &end, 0);
+    return (errno == 0 && end != text && *end == '\0' && *ret_number > 0) ||
+           complain("--%s is a number from 1 on, not '%s'", name, text);
 }
 
 static bool parse_rate(const char *text, double *ret_rate)
@@ -215,6 +235,12 @@ enum {
     OPTION_REPORT,
     OPTION_RETRANSMIT,
     OPTION_TRIES,
+    OPTION_DEVIATE,
+    OPTION_STEP,
+    OPTION_LIST_DEVIATIONS,
+    OPTION_HOSTILE,
+    OPTION_SEED,
+    OPTION_CORPUS,
     OPTION_CHORES, /* the first, then the others in their order */
 };
 
@@ -257,6 +283,12 @@ static const struct option long_options[] = {
     {"report", required_argument, NULL, OPTION_REPORT},
     {"retransmit", required_argument, NULL, OPTION_RETRANSMIT},
     {"tries", required_argument, NULL, OPTION_TRIES},
+    {"deviate", required_argument, NULL, OPTION_DEVIATE},
+    {"step", no_argument, NULL, OPTION_STEP},
+    {"list-deviations", no_argument, NULL, OPTION_LIST_DEVIATIONS},
+    {"hostile", required_argument, NULL, OPTION_HOSTILE},
+    {"seed", required_argument, NULL, OPTION_SEED},
+    {"corpus", required_argument, NULL, OPTION_CORPUS},
     {0},
 };
 
@@ -271,6 +303,12 @@ static void take_flag(int option, struct options *options)
         break;
     case 'q':
         options->quiet = true;
+        break;
+    case OPTION_STEP:
+        options->step = true;
+        break;
+    case OPTION_LIST_DEVIATIONS:
+        options->list_deviations = true;
         break;
     case OPTION_NO_VERIFY:
         options->no_verify = true;
@@ -295,11 +333,13 @@ static void take_flag(int option, struct options *options)
 
 static void take_path(int option, const char *text, struct options *options)
 {
-    const char **place = option == 'p'   ? &options->psk
-                         : option == 'c' ? &options->certificate
-                         : option == 'k' ? &options->key
-                         : option == 'a' ? &options->ca
-                                         : &options->identity;
+    const char **place = option == 'p'              ? &options->psk
+                         : option == 'c'            ? &options->certificate
+                         : option == 'k'            ? &options->key
+                         : option == 'a'            ? &options->ca
+                         : option == OPTION_DEVIATE ? &options->deviate
+                         : option == OPTION_CORPUS  ? &options->corpus
+                                                    : &options->identity;
     *place = text;
 }
 
@@ -319,6 +359,10 @@ static bool take_value(int option, const char *text, struct options *options)
     switch (option) {
     case 'n':
         return parse_count("sessions", text, SESSIONS_MAX, &options->sessions);
+    case OPTION_HOSTILE:
+        return parse_number("hostile", text, &options->hostile);
+    case OPTION_SEED:
+        return parse_number("seed", text, &options->seed);
     case 'r':
         return parse_rate(text, &options->rate);
     case 'w':
@@ -360,6 +404,12 @@ static bool take_value(int option, const char *text, struct options *options)
 
 static bool options_agree(const struct options *options)
 {
+    if (options->list_deviations) {
+        return true;
+    }
+    if (options->deviate != NULL && options->psk == NULL) {
+        return complain("--deviate needs --psk");
+    }
     bool some = options->certificate != NULL || options->key != NULL || options->ca != NULL;
     bool all = options->certificate != NULL && options->key != NULL && options->ca != NULL;
     if (some == (options->psk != NULL) || some != all) {
@@ -384,6 +434,7 @@ bool options_parse(int argc, char **argv, struct options *ret_options, int *ret_
                                 .window = 64,
                                 .identity = "user%@example.net",
                                 .num_ports = 8,
+                                .seed = 1,
                                 .retransmit = 500 * NS_PER_MS,
                                 .tries = 6,
                                 .away = 5 * NS_PER_S};
@@ -407,7 +458,7 @@ bool options_parse(int argc, char **argv, struct options *ret_options, int *ret_
             return false;
         }
     }
-    if (argc - optind != 1 || !ip_parse(argv[optind], &options->gateway)) {
+    if (!options->list_deviations && (argc - optind != 1 || !ip_parse(argv[optind], &options->gateway))) {
         return complain("one gateway address is needed");
     }
     return options_agree(options);

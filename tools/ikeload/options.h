@@ -35,6 +35,10 @@ struct options {
     ns_t away, report;
     struct ip_addr echo_to;
     uint32_t mobike_percent;
+    const char *deviate;                    /* NULL, "all", or the name of a deviation */
+    bool list_deviations, step;
+    uint64_t hostile, seed; /* hostile datagrams to send; what they follow from */
+    const char *corpus;     /* folder of messages to damage; NULL: none */
     bool delete, json, quiet;
 };
 

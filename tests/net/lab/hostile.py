@@ -5,7 +5,6 @@ import struct
 from . import ike
 from .capture import AUTH, CREATE_CHILD, INFORMATIONAL, SA_INIT
 
-SKF = 53
 
 
 def header(rng, **known):
@@ -93,7 +92,7 @@ def before_keys(rng, _):
     """Exchanges that need keys, for SPIs that nobody has."""
     exchange = rng.choice((AUTH, CREATE_CHILD, INFORMATIONAL, 43, 38))
     body = rng.randbytes(rng.randrange(8, 200))
-    spi_r, first = rng.choice((bytes(8), rng.randbytes(8))), rng.choice((0, ike.SK, SKF))
+    spi_r, first = rng.choice((bytes(8), rng.randbytes(8))), rng.choice((0, ike.SK, ike.SKF))
     return ike.header(rng.randbytes(8), spi_r, first, exchange, rng.choice((8, 32, 40, 0)), rng.randrange(4),
                       28 + len(body)) + body
 
@@ -109,8 +108,8 @@ def forged_sealed(rng, target):
 def forged_fragment(rng, target):
     number, total = rng.choice(((0, 1), (2, 1), (1, 0), (1, 65535), (65535, 65535), (1, 2), (3, 4), (1, 1)))
     size = 28 + 8 + 8 + rng.choice((0, 16, 17, 400))
-    return ike.header(target.spi_i, target.spi_r, SKF, rng.choice((AUTH, INFORMATIONAL)), 8, rng.randrange(8),
-                      size) + struct.pack("!BBHHH", rng.randrange(60), 0, size - 28, number,
+    return ike.header(target.spi_i, target.spi_r, ike.SKF, rng.choice((AUTH, INFORMATIONAL)), 8,
+                      rng.randrange(8), size) + struct.pack("!BBHHH", rng.randrange(60), 0, size - 28, number,
                                           total) + rng.randbytes(size - 36)
 
 

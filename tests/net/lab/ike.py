@@ -20,6 +20,7 @@ from .topology import ANYCAST4
 
 SA, KE, IDI, IDR, CERT, AUTHP, NONCE, NOTIFY, DELETE, TSI, TSR, SK, CP = \
     33, 34, 35, 36, 37, 39, 40, 41, 42, 44, 45, 46, 47
+SKF = 53
 INITIATOR, RESPONSE = 8, 32
 NO_PROPOSAL_CHOSEN, INVALID_KE, COOKIE, FRAGMENTATION = 14, 17, 16390, 16430
 NAT_SOURCE, NAT_DESTINATION = 16388, 16389
@@ -219,6 +220,16 @@ class Initiator:
                       size) + struct.pack("!BBH", first, 0, size - 28)
         sealed = AESGCM(self.keys.ei[:32]).encrypt(self.keys.ei[32:] + iv, plain, head)
         return head + iv + (sealed[:-1] + bytes([sealed[-1] ^ 1]) if tamper else sealed)
+
+    def fragment(self, exchange, part, number, total, first=0):
+        """A part of a message's payloads (RFC 7383)."""
+        plain = part + b"\0"
+        self.sent_iv += 1
+        iv = struct.pack("!Q", self.sent_iv)
+        size = 28 + 8 + 8 + len(plain) + 16
+        head = header(self.spi_i, self.spi_r, SKF, exchange, INITIATOR, self.number, size) + struct.pack(
+            "!BBHHH", first, 0, size - 28, number, total)
+        return head + iv + AESGCM(self.keys.ei[:32]).encrypt(self.keys.ei[32:] + iv, plain, head)
 
     def open(self, data):
         if data[16] != SK:
