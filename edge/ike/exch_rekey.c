@@ -15,11 +15,6 @@ struct rekey_work {
     uint8_t nonce_r[IKE_NONCE_BYTES];
 };
 
-static void rekey_refuse(struct ike *ike, struct ike_sa *sa, uint16_t notify, struct span data)
-{
-    sa_respond_notify(ike, sa, CREATE_CHILD_SA, notify, data);
-}
-
 static bool rekey_negotiate(struct ike *ike, struct ike_sa *sa, const struct message *message,
                             struct rekey_work *work)
 {
@@ -30,13 +25,13 @@ static bool rekey_negotiate(struct ike *ike, struct ike_sa *sa, const struct mes
     }
     if (propose_ike(&ike->policy->ike, &ike->scratch.offer, message->ke_group, &work->choice) != CAUSE_NONE ||
         work->choice.spi.len != 8 || be64_load(work->choice.spi.data) == 0) {
-        rekey_refuse(ike, sa, NOTIFY_NO_PROPOSAL_CHOSEN, none);
+        sa_refuse_notify(ike, sa, NOTIFY_NO_PROPOSAL_CHOSEN, none);
         return false;
     }
     if (work->choice.ike.ke != message->ke_group) {
         uint8_t group[2];
         be16_store(group, work->choice.ike.ke);
-        rekey_refuse(ike, sa, NOTIFY_INVALID_KE_PAYLOAD, span_of(group, sizeof(group)));
+        sa_refuse_notify(ike, sa, NOTIFY_INVALID_KE_PAYLOAD, span_of(group, sizeof(group)));
         return false;
     }
     bool agreed = ke_agree(message->ke_group, &ike->config.rand, message->ke, &work->public, &work->shared);
@@ -114,14 +109,14 @@ void exch_ike_rekey(struct ike *ike, struct ike_sa *sa, const struct ike_input *
 {
     struct rekey_work work = {0};
     if (sa->state != SA_ESTABLISHED || request_is_about_child(sa)) { /* RFC 7296 2.25.2 */
-        rekey_refuse(ike, sa, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
+        sa_refuse_notify(ike, sa, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
         return;
     }
     if (rekey_negotiate(ike, sa, input->message, &work)) {
         rand_fill(&ike->config.rand, work.nonce_r, sizeof(work.nonce_r));
         struct ike_sa *new = rekey_create(ike, sa, input->message, &work);
         if (new == NULL) {
-            rekey_refuse(ike, sa, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
+            sa_refuse_notify(ike, sa, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
         } else {
             rekey_answer(ike, sa, new, input->message, &work);
         }

@@ -259,14 +259,19 @@ void rekey_child_done(struct ike *ike, struct ike_sa *sa, struct ike_child *chil
     children_work(ike, sa);
 }
 
+/* The client has it: it stays until the client has confirmed its end, which may have to wait for another
+ * request of ours. */
 void rekey_child_undo(struct ike *ike, struct ike_sa *sa, struct ike_child *child)
 {
     if (child->rekeys != SLOT_NONE) {
-        rekey_later(ike, &ike->child[child->rekeys]);
+        struct ike_child *old = &ike->child[child->rekeys];
+        old->state = CHILD_INSTALLED;
+        old->doomed = false;
+        rekey_later(ike, old);
     }
-    (void)request_delete_child(ike, sa, child);
-    sa->request.child = SLOT_NONE;
-    child_close(ike, child, CAUSE_NONE);
+    child->rekeys = SLOT_NONE;
+    child->state = CHILD_REPLACED;
+    child->doomed = true;
     sa->save_due = ike->time.now;
     children_arm(ike, sa);
 }
