@@ -88,6 +88,7 @@ bool rekey_child_start(struct ike *ike, struct ike_sa *sa, struct ike_child *old
     }
     if (ok) {
         sa->request.again = again;
+        sa->request.early = old->answer_id + 1 == sa->peer_next_id;
         sa->request.child = child->slot;
         sa->request.rekeys = old->slot;
         memcpy(sa->request.nonce, own.nonce, sizeof(own.nonce));
@@ -124,8 +125,8 @@ static void refused(struct ike *ike, struct ike_sa *sa, const struct sa_request 
         rekey_later(ike, old);
         break;
     case NOTIFY_CHILD_SA_NOT_FOUND: /* RFC 7296 2.25.1: it is gone without a word */
-        if (old->answer_id + 1 == sa->peer_next_id) {
-            rekey_later(ike, old); /* or it is not there yet: our answer may have been lost */
+        if (was->early) {
+            rekey_later(ike, old); /* or it is not there yet */
             break;
         }
         child_close(ike, old, CAUSE_PEER_DELETE);
