@@ -24,7 +24,7 @@ static void child_refuse(struct ike *ike, struct ike_sa *sa, const struct child_
     } else {
         ike->config.host.news(ike->config.host.context, NEWS_CHILD_FAILED, sa, NULL, result->cause, NULL);
     }
-    sa_respond_notify(ike, sa, CREATE_CHILD_SA, result->notify, data);
+    sa_refuse_notify(ike, sa, result->notify, data);
 }
 
 /* RFC 7296 2.25.1: a child that is gone, or already replaced, is not found. */
@@ -43,7 +43,7 @@ static bool find_rekeyed(struct ike *ike, struct ike_sa *sa, const struct messag
         return true;
     }
     if (*ret != NULL && (*ret)->doomed) { /* RFC 7296 2.25.1: we are closing it */
-        sa_respond_notify(ike, sa, CREATE_CHILD_SA, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
+        sa_refuse_notify(ike, sa, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
         return false;
     }
     struct builder b;
@@ -52,9 +52,7 @@ static bool find_rekeyed(struct ike *ike, struct ike_sa *sa, const struct messag
     build_notify(&b, PROTOCOL_ESP, notify->spi.len == 4 ? notify->spi : (struct span){0},
                  NOTIFY_CHILD_SA_NOT_FOUND, (struct span){0});
     ike_drop(ike, CAUSE_CHILD_UNKNOWN);
-    if (sa_respond(ike, sa, CREATE_CHILD_SA, &b)) {
-        sa_send_response(ike, sa);
-    }
+    sa_refuse(ike, sa, &b);
     return false;
 }
 
@@ -66,7 +64,7 @@ void exch_child(struct ike *ike, struct ike_sa *sa, const struct ike_input *inpu
     bool rekeys = message_notify(message, NOTIFY_REKEY_SA) != NULL;
     if (sa->state != SA_ESTABLISHED || rekeying) { /* RFC 7296 2.25.2: the IKE SA is being replaced */
         ike->counters.child_rekeys_refused[REKEY_CLIENTS] += rekeys ? 1 : 0;
-        sa_respond_notify(ike, sa, CREATE_CHILD_SA, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
+        sa_refuse_notify(ike, sa, NOTIFY_TEMPORARY_FAILURE, (struct span){0});
         return;
     }
     if (!find_rekeyed(ike, sa, message, &rekeyed)) {

@@ -18,7 +18,7 @@ struct rekey_work {
 static void rekey_refuse(struct ike *ike, struct ike_sa *sa, uint16_t notify, struct span data)
 {
     ike->counters.ike_rekeys_refused[REKEY_CLIENTS]++;
-    sa_respond_notify(ike, sa, CREATE_CHILD_SA, notify, data);
+    sa_refuse_notify(ike, sa, notify, data);
 }
 
 static bool rekey_negotiate(struct ike *ike, struct ike_sa *sa, const struct message *message,

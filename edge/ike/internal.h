@@ -134,6 +134,10 @@ bool sa_respond(struct ike *ike, struct ike_sa *sa, uint8_t exchange, struct bui
 void sa_respond_fatal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum cause cause);
 void sa_respond_notify(struct ike *ike, struct ike_sa *sa, uint8_t exchange, uint16_t notify,
                        struct span data);
+/* Refuses CREATE_CHILD_SA. The record says so before the answer does: after a restart the reason may be gone,
+ * and a late copy of the request would create what the client was told that it does not have. */
+void sa_refuse(struct ike *ike, struct ike_sa *sa, struct builder *b);
+void sa_refuse_notify(struct ike *ike, struct ike_sa *sa, uint16_t notify, struct span data);
 /* Unprotected error answer to a request outside any SA; rate limited. */
 void answer_plain(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header,
                   uint16_t notify, struct span data);

@@ -86,6 +86,7 @@ bool rekey_child_start(struct ike *ike, struct ike_sa *sa, struct ike_child *old
     }
     if (ok) {
         sa->request.again = again;
+        sa->request.early = old->answer_id + 1 == sa->peer_next_id;
         sa->request.child = child->slot;
         sa->request.rekeys = old->slot;
         memcpy(sa->request.nonce, own.nonce, sizeof(own.nonce));
@@ -122,8 +123,8 @@ static void refused(struct ike *ike, struct ike_sa *sa, const struct sa_request 
         rekey_later(ike, old);
         break;
     case NOTIFY_CHILD_SA_NOT_FOUND: /* RFC 7296 2.25.1: it is gone without a word */
-        if (old->answer_id + 1 == sa->peer_next_id) {
-            rekey_later(ike, old); /* or it is not there yet: our answer may have been lost */
+        if (was->early) {
+            rekey_later(ike, old); /* or it is not there yet */
             break;
         }
         child_close(ike, old, CAUSE_PEER_DELETE);
@@ -264,14 +265,19 @@ void rekey_child_done(struct ike *ike, struct ike_sa *sa, struct ike_child *chil
     children_work(ike, sa);
 }
 
+/* The client has it: it stays until the client has confirmed its end, which may have to wait for another
+ * request of ours. */
 void rekey_child_undo(struct ike *ike, struct ike_sa *sa, struct ike_child *child)
 {
     if (child->rekeys != SLOT_NONE) {
-        rekey_later(ike, &ike->child[child->rekeys]);
+        struct ike_child *old = &ike->child[child->rekeys];
+        old->state = CHILD_INSTALLED;
+        old->doomed = false;
+        rekey_later(ike, old);
     }
-    (void)request_delete_child(ike, sa, child);
-    sa->request.child = SLOT_NONE;
-    child_close(ike, child, CAUSE_NONE);
+    child->rekeys = SLOT_NONE;
+    child->state = CHILD_REPLACED;
+    child->doomed = true;
     sa->save_due = ike->time.now;
     children_arm(ike, sa);
 }

@@ -35,6 +35,26 @@ void sa_respond_notify(struct ike *ike, struct ike_sa *sa, uint8_t exchange, uin
     }
 }
 
+void sa_refuse(struct ike *ike, struct ike_sa *sa, struct builder *b)
+{
+    if (!sa_respond(ike, sa, CREATE_CHILD_SA, b)) {
+        return;
+    }
+    if (sa->state == SA_ESTABLISHED) {
+        wait_begin(ike, sa, PENDING_ANSWER);
+    } else {
+        sa_send_response(ike, sa);
+    }
+}
+
+void sa_refuse_notify(struct ike *ike, struct ike_sa *sa, uint16_t notify, struct span data)
+{
+    struct builder b;
+    chain_start(ike, &b);
+    build_notify(&b, PROTOCOL_NONE, (struct span){0}, notify, data);
+    sa_refuse(ike, sa, &b);
+}
+
 void sa_respond_fatal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum cause cause)
 {
     ike_drop(ike, cause);

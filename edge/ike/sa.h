@@ -89,6 +89,7 @@ struct sa_request { /* our own request that waits for its response; at most one 
     uint8_t exchange;
     uint8_t kind; /* enum request_kind */
     bool again;   /* after INVALID_KE_PAYLOAD: once is enough */
+    bool early;   /* the client may not have had our answer yet that made the child known to it */
     uint32_t tries;
     uint32_t probes; /* ids tried since the session was restored */
     ns_t next_try;

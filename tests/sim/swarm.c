@@ -185,7 +185,7 @@ static void swarm_go(struct tally *tally, uint64_t seed)
     bool passed = !check_failed(world);
     *(passed ? &tally->passed : &tally->failed) += 1;
     if (!passed) {
-        printf("FAILED swarm %llu: %s: %s\n  again: sim --story swarm --case %llu\n",
+        printf("FAILED swarm %llu: %s: %s\n  again: sim --story swarm --swarm 1 --seed %llu\n",
                (unsigned long long)seed, world->check.id, world->check.text, (unsigned long long)seed);
     }
     world_free(world);

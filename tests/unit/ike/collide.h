@@ -12,7 +12,7 @@ extern struct chosen of_gateway, of_client;
 
 /* A session that the gateway is about to rekey; 0: not that. */
 struct world *collide_begin(ns_t child_rekey, ns_t ike_rekey);
-/* Until the gateway's request is on its way. */
+/* Until the next datagram is on its way. */
 void collide_until_asked(struct world *world);
 /* Holds back the datagrams of one direction that are on their way. */
 void collide_delay(struct world *world, enum item_type type, ns_t by);

@@ -243,3 +243,66 @@ Test(collision_child, a_restart_deletes_what_was_replaced)
     expect_left(world, 1, "restart");
     live_free(world);
 }
+
+/* RFC 7296 2.25.1: what the client does not know may be what our lost answer would have told it of. */
+Test(collision_child, a_child_that_the_client_does_not_know_yet_stays)
+{
+    struct world *world = collide_begin(0, 0);
+    struct ike *ike = world->core->ike;
+    client_does(world, DEED_REKEY);
+    collide_until_asked(world);
+    collide_delay(world, ITEM_TO_CLIENT, 100 * NS_PER_MS);
+    for (uint32_t slot = 0; slot < slab_capacity(&ike->children); slot++) {
+        struct ike_child *child = &ike->child[slot];
+        if (slab_is_used(&ike->children, slot) && child->rekeys != SLOT_NONE) {
+            child->rekey_at = world->now;
+            children_arm(ike, &ike->sa[child->sa]);
+            sa_schedule(ike, &ike->sa[child->sa]);
+        }
+    }
+    collide_until_asked(world); /* our request */
+    collide_until_asked(world); /* CHILD_SA_NOT_FOUND */
+    collide_delay(world, ITEM_TO_GATEWAY, 300 * NS_PER_MS);
+    world_run(world, NS_PER_S);
+    expect_left(world, 1, "CHILD_SA_NOT_FOUND is late");
+    live_free(world);
+}
+
+/* The client has a child that our plane will not have, and our window is taken: it is deleted all the same. */
+Test(collision_child, a_child_that_the_plane_refuses_is_deleted_when_the_window_is_free)
+{
+    struct world_options options = {.seed = 7, .child_rekey = REKEY_NS, .mobike = true};
+    struct world *world = live_new(&options, NULL);
+    struct initiator *client = world->clients[0];
+    struct endpoint away = client->config.local;
+    cr_assert(world_connect(world, 0));
+    collide_until_asked(world);
+    world->plane.faults.fail_nth = world->plane.installs + 1;
+    away.addr.bytes[13]++;
+    away.port = 4500;
+    initiator_roam(client, world->now, &away, &client->remote); /* our check of its new address comes next */
+    world_run(world, 2 * NS_PER_S);
+    cr_assert_eq(client->counters.gateway_rekeys, 1);
+    cr_assert_eq(world->plane.num_failed, 1);
+    expect_left(world, 1, "the plane refuses");
+    live_free(world);
+}
+
+/* What was refused because of our own rekey stays refused when a restart has forgotten why. */
+Test(collision_child, a_refusal_outlives_a_restart)
+{
+    struct world *world = collide_begin(REKEY_NS, 0);
+    struct initiator *client = world->clients[0];
+    struct net_faults faults = NET_FAULTLESS;
+    faults.lose = 1; /* our request */
+    world_arm_net(world, &faults);
+    collide_until_asked(world);
+    client_does(world, DEED_REKEY_IKE);
+    world_run(world, 15 * NS_PER_MS);
+    collide_delay(world, ITEM_TO_CLIENT, 2 * NS_PER_S); /* the refusal */
+    world_restart(world);
+    world_run(world, 10 * NS_PER_S); /* the client asks again */
+    cr_expect_eq(client->child_notify, NOTIFY_TEMPORARY_FAILURE);
+    expect_left(world, 1, "a refusal");
+    live_free(world);
+}
