@@ -1,12 +1,10 @@
 /* Every class of packet, over IPv4 and IPv6 and with 0 to 2 VLAN tags: bytes in, verdict, bytes out,
  * counters; in the kernel (BPF_PROG_TEST_RUN) and in the twin. */
 #include "edge/base/compiler.h"
-#include "tests/unit/ebpf/case.h"
+#include "tests/unit/ebpf/judge.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum out { OUT_SAME, OUT_SEALED, OUT_ASKED, OUT_TOO_BIG };
 
@@ -190,98 +188,40 @@ static void expected_out(const struct scene *scene, const struct row *row, const
     }
 }
 
-/* Notes beside the verdict: only a valid cookie has one here. */
-static void check_counters(const struct row *row, const char *where, const struct hf_counter *before,
-                           const struct hf_counter *after, size_t len)
+static void check_row(struct worlds *worlds, const struct row *row, bool v6, uint32_t vlans)
 {
-    for (uint32_t v = 0; v < HF_VERDICT_COUNT; v++) {
-        bool note = v == HF_NOTE_COOKIE && row->wanted && row->verdict == HF_WORKER_FIRST;
-        uint64_t packets = v == (uint32_t)row->verdict || note;
-        cr_assert_eq(after[v].packets - before[v].packets, packets, "%s, %s: %s counted %lu times, not %lu",
-                     row->name, where, verdict_name(v), after[v].packets - before[v].packets, packets);
-        cr_assert_eq(after[v].bytes - before[v].bytes, packets * len, "%s, %s: %s", row->name, where,
-                     verdict_name(v));
-    }
-}
-
-static void check_frame(const struct row *row, const char *where, const struct frame *got,
-                        const struct frame *wanted)
-{
-    cr_assert_eq(got->len, wanted->len, "%s, %s: %zu bytes, not %zu", row->name, where, got->len,
-                 wanted->len);
-    for (size_t i = 0; i < got->len; i++) {
-        cr_assert_eq(got->bytes[i], wanted->bytes[i], "%s, %s: byte %zu is %02x, not %02x", row->name, where,
-                     i, got->bytes[i], wanted->bytes[i]);
-    }
-}
-
-static void check_kernel(struct kernel *kernel, const struct row *row, const char *where,
-                         const struct frame *in, const struct frame *wanted, int action)
-{
-    struct hf_counter before[HF_VERDICT_COUNT], after[HF_VERDICT_COUNT];
-    struct frame frame = *in;
-    kernel_counters(kernel, before);
-    int got = kernel_run(kernel, &frame);
-    kernel_counters(kernel, after);
-    check_counters(row, where, before, after, in->len);
-    cr_assert_eq(got, action, "%s, %s: action %d, not %d", row->name, where, got, action);
-    check_frame(row, where, &frame, wanted);
-}
-
-static void check_twin(struct twin *twin, const struct row *row, const char *where, const struct frame *in,
-                       const struct frame *wanted, int action)
-{
-    struct hf_counter before[HF_VERDICT_COUNT];
-    struct frame frame = *in;
-    memcpy(before, twin->counters, sizeof(before));
-    int got = twin_run(twin, &frame);
-    check_counters(row, where, before, twin->counters, in->len);
-    cr_assert_eq(got, action, "%s, %s: action %d, not %d", row->name, where, got, action);
-    check_frame(row, where, &frame, wanted);
-}
-
-static void check_row(struct kernel *kernel, struct twin *twin, const struct row *row, bool v6,
-                      uint32_t vlans)
-{
-    struct frame in, wanted;
     struct packet packet = row->packet;
-    char where[64];
+    struct frame in;
+    char name[96];
+    (void)snprintf(name, sizeof(name), "%s, IPv%d, %u tags", row->name, v6 ? 6 : 4, vlans);
     packet.form.v6 = v6;
     packet.form.vlans = vlans;
-    twin->scene->control.cookie_wanted = row->wanted;
-    packet_make(twin->scene, &packet, &in);
+    worlds->scene.control.cookie_wanted = row->wanted;
+    worlds_set_control(worlds);
+    packet_make(&worlds->scene, &packet, &in);
     poke(&in, &packet, &row->poke);
-    expected_out(twin->scene, row, &packet, &in, &wanted);
-    int action = verdict_action(row->verdict, (packet.shard & 7) == SHARD_ELSEWHERE);
-    (void)snprintf(where, sizeof(where), "IPv%d, %u tags, twin", v6 ? 6 : 4, vlans);
-    check_twin(twin, row, where, &in, &wanted, action);
-    if (kernel) {
-        kernel_set_control(kernel, twin->scene);
-        (void)snprintf(where, sizeof(where), "IPv%d, %u tags, kernel", v6 ? 6 : 4, vlans);
-        check_kernel(kernel, row, where, &in, &wanted, action);
-    }
+    struct sentence wanted = {
+        .name = name,
+        .verdict = row->verdict,
+        .note = row->wanted && row->verdict == HF_WORKER_FIRST ? HF_NOTE_COOKIE : 0,
+        .counted_bytes = in.len,
+        .action = verdict_action(row->verdict, (packet.shard & 7) == SHARD_ELSEWHERE),
+    };
+    expected_out(&worlds->scene, row, &packet, &in, &wanted.out);
+    judge(worlds, &in, &wanted);
 }
 
 Test(steer, every_class_from_clients)
 {
-    struct scene scene;
-    struct twin *twin = calloc(1, sizeof(*twin));
-    struct kernel *kernel = kernel_open();
-    scene_init(&scene);
-    twin->scene = &scene;
-    if (kernel) {
-        kernel_set(kernel, &scene);
-    }
+    struct worlds worlds;
+    worlds_open(&worlds);
     for (size_t i = 0; i < HF_COUNT(ROWS); i++) {
         for (uint32_t form = 0; form < 6; form++) {
             bool v6 = form >= 3;
             if (ROWS[i].only == 0 || (ROWS[i].only == 6) == v6) {
-                check_row(kernel, twin, &ROWS[i], v6, form % 3);
+                check_row(&worlds, &ROWS[i], v6, form % 3);
             }
         }
     }
-    if (kernel) {
-        kernel_close(kernel);
-    }
-    free(twin);
+    worlds_close(&worlds);
 }
