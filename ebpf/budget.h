@@ -23,8 +23,8 @@ HF_SHARED int hf_bucket_take(uint64_t *cell, uint64_t now, const struct hf_rate 
 }
 
 /* The key has a cell in each row and takes from both. A stranger who shares one of them does no harm. */
-HF_SHARED int hf_budget_take(struct hf_packet *packet, const struct hf_view *view,
-                             const struct hf_config *config, enum hf_budget class, uint64_t key)
+HF_SHARED int hf_budget_take(struct hf_packet *packet, struct hf_view *view, const struct hf_config *config,
+                             enum hf_budget class, uint64_t key)
 {
     const struct hf_rate *rate = &config->rates[class];
     if (rate->interval_ns == 0) {
@@ -37,7 +37,7 @@ HF_SHARED int hf_budget_take(struct hf_packet *packet, const struct hf_view *vie
         uint32_t place = (uint32_t)(hash >> 32 * row) & (uint32_t)HF_BITS(HF_BUDGET_ROW_BITS);
         uint64_t *cell = hf_world_budget(packet, base + (row << HF_BUDGET_ROW_BITS) + place);
         if (cell) {
-            taken |= hf_bucket_take(cell, view->now_ns, rate);
+            taken |= hf_bucket_take(cell, hf_now(packet, view), rate);
         }
     }
     return taken;
@@ -52,15 +52,14 @@ HF_SHARED uint64_t hf_source_key(const struct hf_view *view, uint32_t bits)
     return view->src[0] & __builtin_bswap64(~0ULL << (64 - bits));
 }
 
-HF_SHARED int hf_source_take(struct hf_packet *packet, const struct hf_view *view,
-                             const struct hf_config *config, enum hf_budget class)
+HF_SHARED int hf_source_take(struct hf_packet *packet, struct hf_view *view, const struct hf_config *config,
+                             enum hf_budget class)
 {
     return hf_budget_take(packet, view, config, class, hf_source_key(view, 64));
 }
 
 /* First messages that proved nothing. */
-HF_SHARED int hf_first_take(struct hf_packet *packet, const struct hf_view *view,
-                            const struct hf_config *config)
+HF_SHARED int hf_first_take(struct hf_packet *packet, struct hf_view *view, const struct hf_config *config)
 {
     if (!hf_source_take(packet, view, config, HF_BUDGET_FIRST)) {
         return 0;
@@ -71,15 +70,15 @@ HF_SHARED int hf_first_take(struct hf_packet *packet, const struct hf_view *view
 }
 
 /* One of this CPU's own buckets. */
-HF_SHARED int hf_flow_take(struct hf_packet *packet, const struct hf_view *view,
-                           const struct hf_config *config, enum hf_budget rate, uint32_t cell)
+HF_SHARED int hf_flow_take(struct hf_packet *packet, struct hf_view *view, const struct hf_config *config,
+                           enum hf_budget rate, uint32_t cell)
 {
     uint64_t *bucket = hf_world_flow(packet, cell);
-    return bucket && hf_bucket_take(bucket, view->now_ns, &config->rates[rate]);
+    return bucket && hf_bucket_take(bucket, hf_now(packet, view), &config->rates[rate]);
 }
 
-HF_SHARED int hf_single_take(struct hf_packet *packet, const struct hf_view *view,
-                             const struct hf_config *config, enum hf_budget rate)
+HF_SHARED int hf_single_take(struct hf_packet *packet, struct hf_view *view, const struct hf_config *config,
+                             enum hf_budget rate)
 {
     return hf_flow_take(packet, view, config, rate, HF_FLOW_SINGLE + (uint32_t)rate);
 }

@@ -36,6 +36,13 @@ HF_SHARED uint64_t hf_load64(const uint8_t *p)
     return __builtin_bswap64(hf_word_load(p));
 }
 
+/* A link address. */
+HF_SHARED void hf_copy6(uint8_t *to, const uint8_t *from)
+{
+    HF_COPY(uint32_t, to, from);
+    HF_COPY(uint16_t, to + 4, from + 4);
+}
+
 HF_SHARED void hf_store16(uint8_t *p, uint32_t value)
 {
     uint16_t x = __builtin_bswap16((uint16_t)value);

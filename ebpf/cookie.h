@@ -180,7 +180,7 @@ HF_SHARED enum hf_verdict hf_cookie_ask(struct hf_packet *packet, struct hf_scra
 HF_SHARED enum hf_verdict hf_gate_first(struct hf_packet *packet, struct hf_scratch *scratch,
                                         const struct hf_config *config, const struct hf_control *control)
 {
-    const struct hf_view *view = &scratch->view;
+    struct hf_view *view = &scratch->view;
     struct hf_cookie_seen seen = {0};
     if (!control->cookie_wanted && hf_first_take(packet, view, config)) {
         return HF_WORKER_FIRST;

@@ -18,10 +18,8 @@ HF_SHARED int hf_link_write(struct hf_packet *packet, const struct hf_view *view
     if (!eth) {
         return -1;
     }
-    for (int i = 0; i < 6; i++) {
-        eth[i] = to[i];
-        eth[6 + i] = from[i];
-    }
+    hf_copy6(eth, to);
+    hf_copy6(eth + 6, from);
     uint32_t at = 12;
     for (uint32_t i = 0; i < HF_VLAN_TAGS_MAX; i++) {
         if (i >= num_tags) {

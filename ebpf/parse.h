@@ -11,9 +11,8 @@ HF_SHARED enum hf_verdict hf_parse_link(struct hf_packet *packet, struct hf_view
     if (!eth) {
         return HF_PASS_NOT_IP;
     }
-    for (int i = 0; i < 12; i++) {
-        view->mac[i] = eth[i];
-    }
+    hf_copy6(view->mac, eth);
+    hf_copy6(view->mac + 6, eth + 6);
     uint32_t type = hf_load16(eth + 12);
     uint32_t at = HF_ETH_BYTES;
     view->num_tags = 0;

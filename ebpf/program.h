@@ -18,14 +18,14 @@ HF_SHARED enum hf_action hf_action_of(enum hf_verdict verdict)
     }
 }
 
-HF_SHARED void hf_event_emit(struct hf_packet *packet, const struct hf_view *view,
-                             const struct hf_config *config, enum hf_event_kind kind, uint32_t verdict)
+HF_SHARED void hf_event_emit(struct hf_packet *packet, struct hf_view *view, const struct hf_config *config,
+                             enum hf_event_kind kind, uint32_t verdict)
 {
     if (!hf_flow_take(packet, view, config, HF_RATE_EVENT, HF_FLOW_EVENT + (uint32_t)kind)) {
         return;
     }
     struct hf_event event = {
-        .time_ns = view->now_ns,
+        .time_ns = hf_now(packet, view),
         .src = {view->src[0], view->src[1]},
         .dst = {view->dst[0], view->dst[1]},
         .spi = view->spi,
@@ -47,7 +47,7 @@ HF_SHARED void hf_event_emit(struct hf_packet *packet, const struct hf_view *vie
 }
 
 /* A packet, or a notice, of the fleet: do we and its sender work with the same table? */
-HF_SHARED void hf_tables_compare(struct hf_packet *packet, const struct hf_view *view,
+HF_SHARED void hf_tables_compare(struct hf_packet *packet, struct hf_view *view,
                                  const struct hf_config *config)
 {
     if (view->hop_table < config->table_version) {
@@ -57,7 +57,7 @@ HF_SHARED void hf_tables_compare(struct hf_packet *packet, const struct hf_view 
     }
 }
 
-HF_SHARED enum hf_verdict hf_take_notice(struct hf_packet *packet, const struct hf_view *view,
+HF_SHARED enum hf_verdict hf_take_notice(struct hf_packet *packet, struct hf_view *view,
                                          const struct hf_config *config)
 {
     struct hf_hop_inner nothing = {0};
@@ -106,7 +106,7 @@ HF_SHARED enum hf_verdict hf_take_hop(struct hf_packet *packet, struct hf_view *
 
 HF_SHARED void hf_view_reset(struct hf_packet *packet, struct hf_view *view)
 {
-    view->now_ns = hf_world_clock(packet);
+    view->now_ns = 0;
     view->frame_len = hf_packet_len(packet);
     view->spi = view->spi_i = 0;
     view->src[0] = view->src[1] = view->dst[0] = view->dst[1] = 0;
@@ -134,7 +134,7 @@ HF_SHARED enum hf_verdict hf_judge(struct hf_packet *packet, struct hf_scratch *
     return verdict != HF_UNDECIDED ? verdict : hf_decide(packet, scratch, config, control);
 }
 
-HF_SHARED void hf_trace(struct hf_packet *packet, const struct hf_view *view, const struct hf_config *config,
+HF_SHARED void hf_trace(struct hf_packet *packet, struct hf_view *view, const struct hf_config *config,
                         const struct hf_control *control, enum hf_verdict verdict)
 {
     int any_addr = (control->trace_addr[0] | control->trace_addr[1]) == 0;

@@ -32,8 +32,8 @@ struct hf_view {
     uint64_t spi;            /* ours, or 0 */
     uint64_t spi_i;
     uint64_t hop_mac;
-    uint64_t hop_word; /* first 8 bytes of the node-to-node header */
-    uint64_t now_ns;
+    uint64_t hop_word;               /* first 8 bytes of the node-to-node header */
+    uint64_t now_ns;                 /* 0: not asked yet; see hf_now() */
     uint8_t mac[16];                 /* destination 6, source 6 */
     uint32_t tags[HF_VLAN_TAGS_MAX]; /* TPID 16 | TCI 16 */
     uint32_t frame_len;
@@ -103,6 +103,15 @@ HF_SHARED void hf_world_count(struct hf_packet *packet, uint32_t verdict, uint64
 /* 0 when the ring is full. */
 HF_SHARED int hf_world_event(struct hf_packet *packet, struct hf_event *event);
 HF_SHARED uint64_t hf_world_clock(struct hf_packet *packet);
+/* The time of this packet: most need none. */
+HF_SHARED uint64_t hf_now(struct hf_packet *packet, struct hf_view *view)
+{
+    if (view->now_ns == 0) {
+        view->now_ns = hf_world_clock(packet);
+    }
+    return view->now_ns;
+}
+
 /* The XDP action. */
 HF_SHARED int hf_world_to_cpu(struct hf_packet *packet, uint32_t cpu);
 HF_SHARED int hf_world_to_device(struct hf_packet *packet, uint32_t ifindex);
