@@ -1,0 +1,183 @@
+/* Budgets, key epochs, traces. */
+#include "edge/base/compiler.h"
+#include "tests/unit/base/random.h"
+#include "tests/unit/ebpf/judge.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+enum { INTERVAL_NS = 10000000, BURST = 5 };
+
+struct row {
+    const char *name;
+    enum what what;
+    uint32_t shard;
+    enum hf_budget rate;
+    enum hf_verdict within, above;
+    enum cookie cookie;
+    uint16_t fragment;
+    bool wanted, v6;
+    int version; /* IKE version byte; 0: as made */
+};
+
+static const struct row ROWS[] = {
+    {"first", WHAT_FIRST_500, 0, HF_BUDGET_FIRST, HF_WORKER_FIRST, HF_COOKIE_ASKED, 0, 0, false, false, 0},
+    {"first, /64", WHAT_FIRST_500, 0, HF_BUDGET_FIRST, HF_WORKER_FIRST, HF_COOKIE_ASKED, 0, 0, false, true,
+     0},
+    {"first, /56", WHAT_FIRST_500, 0, HF_BUDGET_FIRST_56, HF_WORKER_FIRST, HF_COOKIE_ASKED, 0, 0, false, true,
+     0},
+    {"first, /48", WHAT_FIRST_500, 0, HF_BUDGET_FIRST_48, HF_WORKER_FIRST, HF_COOKIE_ASKED, 0, 0, false, true,
+     0},
+    {"proven", WHAT_FIRST_500, 0, HF_BUDGET_PROVEN, HF_WORKER_FIRST, HF_FIRST_BUDGET, COOKIE_NOW, 0, true,
+     false, 0},
+    {"asked", WHAT_FIRST_500, 0, HF_BUDGET_COOKIE, HF_COOKIE_ASKED, HF_COOKIE_BUDGET, 0, 0, true, false, 0},
+    {"IKE", WHAT_IKE_500, SHARD_HERE, HF_BUDGET_IKE, HF_WORKER_IKE, HF_IKE_BUDGET, 0, 0, false, false, 0},
+    {"fragment", WHAT_ESP, 0, HF_BUDGET_FRAGMENT, HF_WORKER_FRAGMENT, HF_FRAGMENT_BUDGET, 0, 0x2000, false,
+     false, 0},
+    {"fragments", WHAT_ESP, 0, HF_RATE_FRAGMENTS, HF_WORKER_FRAGMENT, HF_FRAGMENT_BUDGET, 0, 0x2000, false,
+     false, 0},
+    {"ICMP", WHAT_ICMP_IKE, 0, HF_BUDGET_ICMP, HF_WORKER_ICMP, HF_ICMP_BUDGET, 0, 0, false, false, 0},
+    {"shard", WHAT_ESP, SHARD_ON_V4, HF_RATE_SHARD, HF_NODE_ESP, HF_ESP_BUDGET, 0, 0, false, false, 0},
+    {"node", WHAT_IKE_500, SHARD_ON_V4, HF_RATE_NODE_OUT, HF_NODE_IKE, HF_NODE_BUDGET, 0, 0, false, false, 0},
+    {"version", WHAT_IKE_500, 0, HF_RATE_VERSION, HF_WORKER_VERSION, HF_VERSION_BUDGET, 0, 0, false, false,
+     0x10},
+};
+
+static void send(struct worlds *worlds, const struct row *row, const struct frame *frame, int count,
+                 enum hf_verdict wanted)
+{
+    for (int i = 0; i < count; i++) {
+        enum hf_verdict got = judge_verdict(worlds, frame);
+        cr_assert_eq(got, wanted, "%s, packet %d: %s, not %s", row->name, i, verdict_name(got),
+                     verdict_name(wanted));
+    }
+}
+
+/* The burst, then nothing, then one for each interval; and who is above it takes from nobody else. */
+Test(gate, budgets)
+{
+    struct worlds worlds;
+    worlds_open(&worlds);
+    for (size_t i = 0; i < HF_COUNT(ROWS); i++) {
+        const struct row *row = &ROWS[i];
+        struct packet packet = {.what = row->what, .shard = row->shard, .cookie = row->cookie};
+        struct frame frame, other;
+        packet.form.fragment = row->fragment;
+        packet.form.v6 = row->v6;
+        packet_make(&worlds.scene, &packet, &frame);
+        if (row->version != 0) {
+            frame.bytes[14 + 20 + 8 + 17] = (uint8_t)row->version;
+        }
+        memset(worlds.scene.config.rates, 0, sizeof(worlds.scene.config.rates));
+        worlds.scene.config.rates[row->rate] = (struct hf_rate){INTERVAL_NS, (BURST - 1) * INTERVAL_NS};
+        worlds.scene.control.clock_ns += UINT64_C(1000000000);
+        worlds.scene.control.cookie_wanted = row->wanted;
+        worlds_set(&worlds);
+        send(&worlds, row, &frame, BURST, row->within);
+        send(&worlds, row, &frame, 3, row->above);
+        worlds.scene.control.clock_ns += 2 * INTERVAL_NS;
+        worlds_set_control(&worlds);
+        send(&worlds, row, &frame, 2, row->within);
+        send(&worlds, row, &frame, 1, row->above);
+        if (row->what == WHAT_FIRST_500 && row->cookie == COOKIE_NONE) {
+            other = frame;
+            other.bytes[14 + (row->v6 ? 8 : 12) + 1] ^= 0x40; /* another network */
+            send(&worlds, row, &other, 1, row->within);
+        }
+    }
+    worlds_close(&worlds);
+}
+
+/* From one /64 every address has the same budget. */
+Test(gate, addresses_of_a_64_share)
+{
+    struct worlds worlds;
+    struct packet packet = {.what = WHAT_FIRST_500, .form.v6 = true};
+    struct frame frame;
+    worlds_open(&worlds);
+    worlds.scene.config.rates[HF_BUDGET_FIRST] = (struct hf_rate){INTERVAL_NS, (BURST - 1) * INTERVAL_NS};
+    worlds_set(&worlds);
+    packet_make(&worlds.scene, &packet, &frame);
+    for (int i = 0; i < 2 * BURST; i++) {
+        frame.bytes[14 + 8 + 15] = (uint8_t)i;
+        cr_assert_eq(judge_verdict(&worlds, &frame), i < BURST ? HF_WORKER_FIRST : HF_COOKIE_ASKED);
+    }
+    worlds_close(&worlds);
+}
+
+/* The next key first, then minting, then the old key goes: what is established never notices. */
+Test(gate, key_epochs_rotate)
+{
+    struct worlds worlds;
+    struct packet packet = {.what = WHAT_IKE_500, .shard = SHARD_HERE};
+    struct frame old, new;
+    worlds_open(&worlds);
+    struct hf_spi_config *spi = &worlds.scene.config.spi;
+    struct hf_spi_keys next = spi->epochs[2];
+    spi->epochs[2] = (struct hf_spi_keys){0};
+    worlds_set(&worlds);
+    packet_make(&worlds.scene, &packet, &old);
+    cr_assert_eq(judge_verdict(&worlds, &old), HF_WORKER_IKE);
+    spi->epochs[2] = next;
+    spi->mint_epoch = 2;
+    packet_make(&worlds.scene, &packet, &new);
+    worlds.scene.control.active = 1; /* the other configuration, whole */
+    worlds_set(&worlds);
+    cr_assert_eq(judge_verdict(&worlds, &old), HF_WORKER_IKE);
+    cr_assert_eq(judge_verdict(&worlds, &new), HF_WORKER_IKE);
+    spi->epochs[1] = (struct hf_spi_keys){0};
+    worlds.scene.control.active = 0;
+    worlds_set(&worlds);
+    cr_assert_eq(judge_verdict(&worlds, &old), HF_IKE_FORGED);
+    cr_assert_eq(judge_verdict(&worlds, &new), HF_WORKER_IKE);
+    worlds_close(&worlds);
+}
+
+/* Of random SPIs one in 2^24 passes: of a million, on average 0.06. */
+Test(gate, forged_tags)
+{
+    struct scene scene;
+    uint64_t seed = 4;
+    uint32_t passed = 0;
+    struct hf_spi spi;
+    scene_init(&scene);
+    for (uint32_t i = 0; i < 1000000; i++) {
+        uint64_t guess = (random_next(&seed) & HF_BITS(62)) | UINT64_C(1) << 62;
+        passed += (uint32_t)hf_ike_spi_decode(&scene.config.spi, guess, &spi);
+    }
+    cr_assert_leq(passed, 2);
+}
+
+Test(gate, trace)
+{
+    struct worlds worlds;
+    struct hf_event events[16];
+    struct packet packet = {.what = WHAT_IKE_500, .shard = SHARD_ON_V4};
+    struct frame frame, esp;
+    worlds_open(&worlds);
+    struct hf_control *control = &worlds.scene.control;
+    packet_make(&worlds.scene, &packet, &frame);
+    cr_assert_eq(judge_verdict(&worlds, &frame), HF_NODE_IKE);
+    cr_assert_eq(judge_events(&worlds, events, HF_COUNT(events)), 0, "off by default");
+    control->trace = 1;
+    control->trace_spi = packet_spi(&worlds.scene, &packet);
+    worlds_set_control(&worlds);
+    cr_assert_eq(judge_verdict(&worlds, &frame), HF_NODE_IKE);
+    packet.what = WHAT_ESP;
+    packet_make(&worlds.scene, &packet, &esp);
+    cr_assert_eq(judge_verdict(&worlds, &esp), HF_NODE_ESP);
+    cr_assert_eq(judge_events(&worlds, events, HF_COUNT(events)), 1, "of this SPI only");
+    cr_assert(events[0].verdict == HF_NODE_IKE && events[0].shard == SHARD_ON_V4 && events[0].node == 2 &&
+              events[0].dst_port == 500 && events[0].len == frame.len);
+    uint8_t addr[16];
+    client_addr(false, addr);
+    addr_words(addr, control->trace_addr);
+    control->trace_spi = 0;
+    worlds.scene.config.rates[HF_RATE_EVENT] = (struct hf_rate){INTERVAL_NS, 2 * INTERVAL_NS};
+    worlds_set(&worlds);
+    for (int i = 0; i < 10; i++) {
+        cr_assert_eq(judge_verdict(&worlds, &esp), HF_NODE_ESP);
+    }
+    cr_assert_eq(judge_events(&worlds, events, HF_COUNT(events)), 3, "within the rate");
+    worlds_close(&worlds);
+}
