@@ -189,6 +189,7 @@ static void child_fill(struct user_child *child, const struct plane_child *insta
     child->moved_again = 0;
     child->is_outbound = false;
     child->told_half = child->told_spent = false;
+    volume_init(child, install);
 }
 
 bool child_install(struct plane_user *plane, const struct plane_child *install)
