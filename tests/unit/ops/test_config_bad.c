@@ -32,7 +32,7 @@ static const struct bad keys_and_types_rows[] = {
     {"user: holdfast", "frobnicate: 1",
      "63:1: unknown key 'frobnicate'; known here: listen, workers, shard_bits, plane, store, fleet_key, "
      "limits, "
-     "identities, pools, connections, proposals, timers, mobike, log, metrics, control, user"},
+     "identities, pools, connections, proposals, timers, mobike, childless, log, metrics, control, user"},
     {"    pool: people", "    Pool: people",
      "38:5: connections[0]: unknown key 'Pool'; did you mean 'pool'?"},
     {"    secrets:\n      - id: alice", "    secrets:\n      - di: alice",
@@ -40,7 +40,7 @@ static const struct bad keys_and_types_rows[] = {
     {"secrets:\n      - id: alice", "secrets:\n      - di: alice",
      "44:9: connections[1].secrets[0].id: missing"},
     {"esp: {encryption", "esp: {prf: [sha256], encryption",
-     "51:9: proposals.esp: unknown key 'prf'; known here: encryption, integrity, groups"},
+     "51:9: proposals.esp: unknown key 'prf'; did you mean 'pfs'?"},
     {"  addresses: [198.51.100.1, \"2001:db8::1\"]\n", "", "1:1: listen.addresses: missing"},
     {"listen:\n  addresses: [198.51.100.1, \"2001:db8::1\"]\n  assign: lo\n  ike_port: 500\n  natt_port: "
      "4500\n",
