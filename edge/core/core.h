@@ -78,7 +78,7 @@ enum audit_type {
     AUDIT_RESTORE_FAILED,
     AUDIT_IKE_REKEYED,
     AUDIT_SESSION_MOVED, /* the client has another address */
-    AUDIT_CHILD_UP, /* an additional or rekeyed child */
+    AUDIT_CHILD_UP,      /* an additional or rekeyed child */
     AUDIT_CHILD_DOWN,
     AUDIT_CHILD_FAILED, /* refused; the IKE SA goes on, with what it has */
     AUDIT_STORE_FAILED, /* a write failed; the session goes on, but would not survive a restart */

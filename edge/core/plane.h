@@ -32,10 +32,10 @@ struct plane_child {
     struct esp_suite suite;
     struct esp_keys key_in, key_out;
     struct endpoint local, remote;
-    uint16_t iv_epoch;       /* high 16 bits of every IV under key_out: the shard's ownership epoch */
-    uint64_t sequence_out;   /* last outbound sequence number that may have been used */
-    uint64_t sequence_limit; /* PLANE_EVENT_SEQUENCE is due before this one is reached */
-    uint64_t replay_start;   /* inbound numbers up to this one are old */
+    uint16_t iv_epoch;        /* high 16 bits of every IV under key_out: the shard's ownership epoch */
+    uint64_t sequence_out;    /* last outbound sequence number that may have been used */
+    uint64_t sequence_limit;  /* PLANE_EVENT_SEQUENCE is due before this one is reached */
+    uint64_t replay_start;    /* inbound numbers up to this one are old */
     struct plane_volume soft; /* PLANE_EVENT_AGED when a direction has carried so much */
     struct plane_volume hard; /* then PLANE_EVENT_WORN, and no more traffic either way */
     struct ip_addr addresses[ADDRESSES_PER_SESSION_MAX]; /* the client's inner addresses: outbound lookup */

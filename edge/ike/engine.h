@@ -124,8 +124,8 @@ void ike_plane_moved(struct ike *ike, struct ike_time time, uint32_t child, cons
                      const struct endpoint *remote);
 /* The soft volume is reached: it is time for a rekey. */
 void ike_plane_aged(struct ike *ike, struct ike_time time, uint32_t child);
-/* The child cannot go on: CAUSE_ESP_SEQUENCE or CAUSE_ESP_VOLUME. A session ends with its only child, so that its
- * client notices. */
+/* The child cannot go on: CAUSE_ESP_SEQUENCE or CAUSE_ESP_VOLUME. A session ends with its only child, so that
+ * its client notices. */
 void ike_plane_spent(struct ike *ike, struct ike_time time, uint32_t child, enum cause cause);
 enum ike_store_result { IKE_STORE_OK, IKE_STORE_FAILED, IKE_STORE_FENCED };
 void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum ike_store_result result);
@@ -141,7 +141,8 @@ size_t ike_response_copy(const struct ike *ike, const struct ike_sa *sa, uint8_t
 void ike_restore_response(struct ike *ike, struct ike_sa *sa, struct span bytes);
 void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa);
 void ike_restore_cancel(struct ike *ike, struct ike_sa *sa);
-/* An address of the session that is being restored is another's of the same client, too (internal.h: sa_sharing).
+/* An address of the session that is being restored is another's of the same client, too (internal.h:
+ * sa_sharing).
  */
 bool ike_restore_shared(struct ike *ike, struct ike_sa *sa, const struct ip_addr *addr);
 

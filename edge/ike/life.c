@@ -176,7 +176,8 @@ static ns_t child_due(const struct ike *ike, const struct ike_child *child)
 void childless_arm(struct ike *ike, struct ike_sa *sa)
 {
     ns_t longest = ike->policy->timers.childless;
-    if (sa->state == SA_ESTABLISHED && sa->num_children == 0 && longest != 0 && sa->childless_end == NS_NEVER) {
+    if (sa->state == SA_ESTABLISHED && sa->num_children == 0 && longest != 0 &&
+        sa->childless_end == NS_NEVER) {
         sa->childless_end = ike->time.now + longest;
     }
 }

@@ -83,8 +83,8 @@ struct policy_volume {
 };
 
 /* What a rekey of ours offers besides a group of its own. */
-#define POLICY_GROUP_SAME 0          /* the group that the child has, or none */
-#define POLICY_GROUP_NONE UINT16_MAX /* no key exchange */
+#define POLICY_GROUP_SAME 0               /* the group that the child has, or none */
+#define POLICY_GROUP_NONE UINT16_MAX      /* no key exchange */
 #define POLICY_GROUP_IKE (UINT16_MAX - 1) /* the IKE SA's */
 
 struct policy_child {
@@ -107,7 +107,7 @@ struct policy {
     struct policy_suites ike, esp;
     struct policy_timers timers;
     struct policy_child child;
-    bool childless; /* IKE_AUTH without a child (RFC 6023) */
+    bool childless;                           /* IKE_AUTH without a child (RFC 6023) */
     struct ip_addr listen[POLICY_LISTEN_MAX]; /* our addresses: MOBIKE clients may move to any of them */
     uint32_t num_listen;
     bool mobike_unchecked;  /* new addresses are believed without a return routability check (RFC 4555 3.7) */

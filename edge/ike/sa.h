@@ -200,7 +200,7 @@ struct ike_child {
     uint32_t
         answer_id; /* of our answer that made it known to the client; ANSWER_NONE: it made it known to us */
     ns_t created, rekey_at;
-    uint8_t ends_for; /* enum cause: its end is now, whatever its age */
+    uint8_t ends_for;                   /* enum cause: its end is now, whatever its age */
     struct child_volume before, volume; /* carried until the last restart, and since it was installed */
     struct child_volume soft, hard;     /* from the install on; 0: without end */
 };

@@ -3,7 +3,7 @@
 #include "edge/ike/internal.h"
 
 #define SAVE_AGAIN_NS (30 * NS_PER_S)
-#define AUTH_GRACE_NS (10 * NS_PER_S) /* a client's clock for RFC 4478 starts later than ours */
+#define AUTH_GRACE_NS (10 * NS_PER_S)     /* a client's clock for RFC 4478 starts later than ours */
 #define REKEYED_LINGER_NS (60 * NS_PER_S) /* the client deletes the old IKE SA long before */
 
 static struct ike_host *host_of(struct ike *ike)

@@ -169,7 +169,8 @@ struct config_timers {
     char *child_rekey_bytes, *child_rekey_packets, *child_lifetime_bytes, *child_lifetime_packets;
     uint32_t retries;
     ns_t half_open_ns, dpd_ns, retransmit_ns, response_keep_ns, ike_lifetime_ns, child_lifetime_ns,
-        child_rekey_ns, ike_rekey_ns, childless_ns, auth_lifetime_ns; /* resolved, as is the next line; 0: never */
+        child_rekey_ns, ike_rekey_ns, childless_ns,
+        auth_lifetime_ns; /* resolved, as is the next line; 0: never */
     uint64_t child_rekey_bytes_n, child_rekey_packets_n, child_lifetime_bytes_n, child_lifetime_packets_n;
 };
 

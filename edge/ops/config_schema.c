@@ -125,14 +125,22 @@ static const cyaml_schema_field_t proposals_fields[] = {
 
 #define TIMER_FIELD(member) TEXT_FIELD(#member, MAY, struct config_timers, member, 32)
 static const cyaml_schema_field_t timers_fields[] = {
-    TIMER_FIELD(half_open),      TIMER_FIELD(dpd),
-    TIMER_FIELD(retransmit),     CYAML_FIELD_UINT("retries", MAY, struct config_timers, retries),
-    TIMER_FIELD(response_keep),  TIMER_FIELD(ike_lifetime),
-    TIMER_FIELD(child_lifetime), TIMER_FIELD(child_rekey),
-    TIMER_FIELD(ike_rekey),      TIMER_FIELD(childless),
-    TIMER_FIELD(auth_lifetime),  TIMER_FIELD(child_rekey_bytes),
-    TIMER_FIELD(child_rekey_packets), TIMER_FIELD(child_lifetime_bytes),
-    TIMER_FIELD(child_lifetime_packets), CYAML_FIELD_END,
+    TIMER_FIELD(half_open),
+    TIMER_FIELD(dpd),
+    TIMER_FIELD(retransmit),
+    CYAML_FIELD_UINT("retries", MAY, struct config_timers, retries),
+    TIMER_FIELD(response_keep),
+    TIMER_FIELD(ike_lifetime),
+    TIMER_FIELD(child_lifetime),
+    TIMER_FIELD(child_rekey),
+    TIMER_FIELD(ike_rekey),
+    TIMER_FIELD(childless),
+    TIMER_FIELD(auth_lifetime),
+    TIMER_FIELD(child_rekey_bytes),
+    TIMER_FIELD(child_rekey_packets),
+    TIMER_FIELD(child_lifetime_bytes),
+    TIMER_FIELD(child_lifetime_packets),
+    CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t mobike_fields[] = {

@@ -26,8 +26,8 @@ struct user_child {
     uint32_t num_ts_local, num_ts_remote;
     uint64_t packets_in, bytes_in, packets_out, bytes_out;
     ns_t last_in;
-    ns_t moved_again; /* the next PLANE_EVENT_MOVED not before */
-    bool is_outbound; /* listed */
+    ns_t moved_again;          /* the next PLANE_EVENT_MOVED not before */
+    bool is_outbound;          /* listed */
     struct plane_volume watch; /* soft, then hard */
     struct plane_volume hard;
     bool told_half, told_spent, told_aged;

@@ -1,5 +1,5 @@
-/* How much a Child SA's keys may protect: what is counted per packet anyway is compared with one limit, which is
- * the soft one until it is reached, and then the hard one. */
+/* How much a Child SA's keys may protect: what is counted per packet anyway is compared with one limit, which
+ * is the soft one until it is reached, and then the hard one. */
 #include "edge/plane/user_internal.h"
 
 static struct plane_volume volume_of(const struct user_child *child)
@@ -17,10 +17,8 @@ static struct plane_volume limit_of(const struct plane_volume *volume)
 void event_send(struct plane_user *plane, const struct user_child *child, enum plane_event_type type)
 {
     const struct plane_host *host = &plane->config.host;
-    struct plane_event event = {.type = type,
-                                .child = child->child,
-                                .sequence_out = child->out.sequence,
-                                .volume = volume_of(child)};
+    struct plane_event event = {
+        .type = type, .child = child->child, .sequence_out = child->out.sequence, .volume = volume_of(child)};
 
     host->event(host->context, &event);
 }

@@ -140,9 +140,8 @@ bool child_read(struct span bytes, struct record_child *ret_child)
     bool carried = (fields.seen >> CHILD_VOLUME & 1) != 0;
     ret_child->bytes = ret_child->packets = 0;
     return whole && (!carried || pair64_read(body[CHILD_VOLUME], &ret_child->bytes, &ret_child->packets)) &&
-           pair32_read(body[CHILD_SPIS], &ret_child->spi_in, &ret_child->spi_out) &&
-           ret_child->spi_in != 0 && ret_child->spi_out != 0 &&
-           child_suite_read(body[CHILD_SUITE], &ret_child->suite) &&
+           pair32_read(body[CHILD_SPIS], &ret_child->spi_in, &ret_child->spi_out) && ret_child->spi_in != 0 &&
+           ret_child->spi_out != 0 && child_suite_read(body[CHILD_SUITE], &ret_child->suite) &&
            child_keys_read(body[CHILD_KEYS], ret_child) &&
            pair64_read(body[CHILD_SEQUENCES], &ret_child->sequence_limit, &ret_child->sequence_in) &&
            ranges_read(body[CHILD_TS_LOCAL], ret_child->ts_local, &ret_child->num_ts_local) &&

@@ -22,7 +22,7 @@ struct record_child {
     struct ts_range ts_remote[SELECTORS_PER_CHILD_MAX];
     uint32_t num_ts_local, num_ts_remote;
     uint64_t bytes, packets; /* carried so far, of the busier direction, as far as known when written */
-    bool doomed; /* we replaced it and are about to delete it */
+    bool doomed;             /* we replaced it and are about to delete it */
 };
 
 struct session_record {

@@ -3,8 +3,8 @@
 
 #include "edge/base/compiler.h"
 
-#define CASE(prefix, name)   \
-    case prefix##_##name:    \
+#define CASE(prefix, name)                                                                                   \
+    case prefix##_##name:                                                                                    \
         return #name
 
 const char *ike_exchange_name(uint8_t exchange)

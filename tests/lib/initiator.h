@@ -113,7 +113,7 @@ enum initiator_task {
     TASK_REKEY_CHILD,
     TASK_REKEY_IKE,
     TASK_UPDATE, /* UPDATE_SA_ADDRESSES */
-    TASK_RAW, /* initiator_send_raw() */
+    TASK_RAW,    /* initiator_send_raw() */
 };
 
 struct initiator_fragments {
@@ -162,10 +162,10 @@ struct initiator {
     struct initiator_config config;
     enum initiator_state state;
     enum initiator_why why;
-    uint16_t notify;       /* error that the last answer carried, 0 for none */
-    bool childless;        /* the gateway offers logins without a child */
+    uint16_t notify;          /* error that the last answer carried, 0 for none */
+    bool childless;           /* the gateway offers logins without a child */
     uint32_t auth_lifetime_s; /* what the gateway said (RFC 4478); 0: nothing */
-    uint16_t child_notify; /* why IKE_AUTH or CREATE_CHILD_SA brought no child */
+    uint16_t child_notify;    /* why IKE_AUTH or CREATE_CHILD_SA brought no child */
     struct endpoint local, remote;
     bool natt;
     bool fragmentation;

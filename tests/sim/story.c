@@ -114,7 +114,8 @@ static void act_childless(struct world *world)
     }
 }
 
-/* The login is good for 20 s (RFC 4478): the client dials anew, from the same place, and leaves the old one behind. */
+/* The login is good for 20 s (RFC 4478): the client dials anew, from the same place, and leaves the old one
+ * behind. */
 static void act_login_again(struct world *world)
 {
     struct initiator *client = client_of(world);

@@ -1,5 +1,5 @@
-/* What a session does in a long life: several children, limits by volume, forward secrecy, logins without a child
- * (RFC 6023) and logins that must be repeated (RFC 4478). */
+/* What a session does in a long life: several children, limits by volume, forward secrecy, logins without a
+ * child (RFC 6023) and logins that must be repeated (RFC 4478). */
 #include "edge/core/internal.h"
 #include "edge/ike/internal.h"
 #include "tests/unit/ike/live.h"
@@ -178,8 +178,7 @@ Test(long_life, logins_without_a_child)
     static const struct {
         const char *what;
         bool allowed, selectors;
-    } rows[] = {
-        {"allowed", true, false}, {"not allowed", false, false}, {"half a child", true, true}};
+    } rows[] = {{"allowed", true, false}, {"not allowed", false, false}, {"half a child", true, true}};
     for (size_t i = 0; i < HF_COUNT(rows); i++) {
         struct world *world = live_new(NULL, NULL);
         struct initiator *client = world->clients[0];

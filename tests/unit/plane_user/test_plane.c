@@ -380,10 +380,10 @@ Test(plane, volumes)
         bool inbound;
         uint32_t aged_after, worn_after; /* packets; 0: never */
     } rows[] = {
-        {"packets out", {0, 5}, {0, 9}, false, 5, 9},     {"packets in", {0, 5}, {0, 9}, true, 5, 9},
-        {"no limit", {0, 0}, {0, 0}, false, 0, 0},        {"soft only", {0, 5}, {0, 0}, false, 5, 0},
-        {"hard only", {0, 0}, {0, 9}, true, 9, 9},        {"bytes out", {1, 0}, {2000, 9}, false, 1, 9},
-        {"bytes in", {1, 0}, {1, 0}, true, 1, 1},         {"soft above hard", {0, 20}, {0, 9}, false, 9, 9},
+        {"packets out", {0, 5}, {0, 9}, false, 5, 9}, {"packets in", {0, 5}, {0, 9}, true, 5, 9},
+        {"no limit", {0, 0}, {0, 0}, false, 0, 0},    {"soft only", {0, 5}, {0, 0}, false, 5, 0},
+        {"hard only", {0, 0}, {0, 9}, true, 9, 9},    {"bytes out", {1, 0}, {2000, 9}, false, 1, 9},
+        {"bytes in", {1, 0}, {1, 0}, true, 1, 1},     {"soft above hard", {0, 20}, {0, 9}, false, 9, 9},
     };
     for (size_t i = 0; i < HF_COUNT(rows); i++) {
         struct world *world = world_open(1400, false);
