@@ -150,9 +150,11 @@ def auth_lifetime():
     first, addresses = scene.session_of("cl2@example.net"), client.addresses()
     assert first["login_ends_s"] <= 12, first
     running = Ping(client.node, count=1500, interval_s=0.01)
-    wait_until("a new session alone",
-               lambda: [session["session"] != first["session"] for session in scene.gateway.sessions()] == [True],
-               20)
+
+    def is_new_alone():
+        return [session["session"] != first["session"] for session in scene.gateway.sessions()] == [True]
+
+    wait_until("a new session alone", is_new_alone, 20)
     second = scene.session_of("cl2@example.net")
     assert sorted(second["addresses"]) == sorted(addresses), second
     sent, received = running.wait()
