@@ -97,6 +97,8 @@
     X(REKEYED, "rekeyed", "replaced by a rekeyed SA")                                                      \
     X(OPERATOR, "operator", "disconnected by the operator")                                                \
     X(LIFETIME, "lifetime", "lifetime over")                                                               \
+    X(CHILDLESS, "childless", "too long without a child SA")                                               \
+    X(AUTH_LIFETIME, "auth_lifetime", "client did not authenticate again in time")                         \
     X(TIMEOUT, "timeout", "handshake not completed in time")                                               \
     /* ESP and the user plane */                                                                           \
     X(ESP_SHORT, "esp_short", "ESP packet too short")                                                      \
@@ -107,6 +109,7 @@
     X(ESP_SELECTOR, "esp_selector", "inner packet outside the traffic selectors")                          \
     X(ESP_INNER, "esp_inner", "inner packet malformed")                                                    \
     X(ESP_SEQUENCE, "esp_sequence", "ESP sequence numbers used up")                                        \
+    X(ESP_VOLUME, "esp_volume", "more bytes or packets than one ESP key may protect")                      \
     X(TUN_NO_SA, "tun_no_sa", "no child SA for this inner destination")                                    \
     X(TUN_MALFORMED, "tun_malformed", "packet from the tunnel device malformed")                           \
     X(TOO_BIG, "too_big", "packet exceeds the tunnel MTU")                                                 \

@@ -32,6 +32,8 @@ enum {
     IKE_SPLIT_DNS_MAX = 16,
 
     CHILD_PER_SA_MAX = 8,
+    CHILD_NEW_PER_SA_MAX =
+        4, /* the rest is for their successors: all of them can be rekeyed at the same time */
     SELECTORS_PER_CHILD_MAX = 8, /* each side, after narrowing */
     ADDRESSES_PER_SESSION_MAX = 2,
     DNS_PER_POOL_MAX = 4,
@@ -62,3 +64,10 @@ enum {
 /* Outbound ESP sequence numbers are reserved in the store in steps of this many, so that a restarted daemon
  * continues above every number it may have used without writing per packet. */
 #define ESP_SEQUENCE_STEP (UINT64_C(1) << 20)
+
+/* What one ESP key may protect in one direction when the config does not say. AES-GCM's margin shrinks with
+ * the square of the blocks under a key: 2^34 blocks leave a distinguisher 2^-60 or so, about where RFC
+ * 8446 5.5 draws the line (2^24.5 records of 2^10 blocks, 2^-57). Every packet has a block or two of its own,
+ * so packets count, too. */
+#define ESP_KEY_BYTES_MAX (UINT64_C(1) << 38)
+#define ESP_KEY_PACKETS_MAX (UINT64_C(1) << 34)

@@ -103,6 +103,8 @@ static void step_plane_done(struct core *core, const struct plane_done *done)
     const struct plane_counters *counters = &done->counters;
     struct ike_traffic traffic = {.bytes_in = counters->bytes_in,
                                   .bytes_out = counters->bytes_out,
+                                  .packets_in = counters->packets_in,
+                                  .packets_out = counters->packets_out,
                                   .sequence_in = counters->sequence_in,
                                   .sequence_out = counters->sequence_out,
                                   .last_in = counters->last_in};
@@ -117,12 +119,19 @@ static void step_plane_done(struct core *core, const struct plane_done *done)
 
 static void step_plane(struct core *core, const struct plane_event *event)
 {
+    ike_plane_volume(core->ike, event->child, event->volume.bytes, event->volume.packets);
     switch (event->type) {
     case PLANE_EVENT_SEQUENCE:
         ike_plane_sequence(core->ike, core->time, event->child, event->sequence_out);
         break;
     case PLANE_EVENT_SPENT:
-        ike_plane_spent(core->ike, core->time, event->child);
+        ike_plane_spent(core->ike, core->time, event->child, CAUSE_ESP_SEQUENCE);
+        break;
+    case PLANE_EVENT_AGED:
+        ike_plane_aged(core->ike, core->time, event->child);
+        break;
+    case PLANE_EVENT_WORN:
+        ike_plane_spent(core->ike, core->time, event->child, CAUSE_ESP_VOLUME);
         break;
     case PLANE_EVENT_MOVED:
         ike_plane_moved(core->ike, core->time, event->child, &event->local, &event->remote);

@@ -189,6 +189,7 @@ struct child_view {
     uint32_t spi_in, spi_out;
     struct esp_suite suite;
     ns_t age;
+    struct plane_volume soft, hard; /* from its install on, as its counters; 0: without end */
     const struct ts_range *ts_local, *ts_remote;
     uint32_t num_ts_local, num_ts_remote;
 };
@@ -205,6 +206,7 @@ struct session_view {
     struct ip_addr addresses[ADDRESSES_PER_SESSION_MAX];
     uint32_t num_addresses;
     ns_t age, idle;
+    ns_t login_left; /* until the client must have logged in again; NS_NEVER: it need not */
     struct child_view children[CHILD_PER_SA_MAX];
     uint32_t num_children;
 };

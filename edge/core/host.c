@@ -68,6 +68,8 @@ static void host_child_install(void *context, const struct ike_sa *sa, const str
         .sequence_out = child->sequence_out,
         .sequence_limit = child->sequence_limit,
         .replay_start = child->sequence_in,
+        .soft = {child->soft.bytes, child->soft.packets},
+        .hard = {child->hard.bytes, child->hard.packets},
         .num_addresses = sa->num_addresses,
         .num_ts_local = child->ts->num_local,
         .num_ts_remote = child->ts->num_remote,

@@ -17,6 +17,11 @@ enum plane_op_type {
     PLANE_READ, /* counters only */
 };
 
+/* Of one direction, from the install on; 0: without end. */
+struct plane_volume {
+    uint64_t bytes, packets;
+};
+
 /* A Child SA as a data plane needs it. `child` is the core's handle and the plane's key for all further
  * operations. */
 struct plane_child {
@@ -27,10 +32,12 @@ struct plane_child {
     struct esp_suite suite;
     struct esp_keys key_in, key_out;
     struct endpoint local, remote;
-    uint16_t iv_epoch;       /* high 16 bits of every IV under key_out: the shard's ownership epoch */
-    uint64_t sequence_out;   /* last outbound sequence number that may have been used */
-    uint64_t sequence_limit; /* PLANE_EVENT_SEQUENCE is due before this one is reached */
-    uint64_t replay_start;   /* inbound numbers up to this one are old */
+    uint16_t iv_epoch;        /* high 16 bits of every IV under key_out: the shard's ownership epoch */
+    uint64_t sequence_out;    /* last outbound sequence number that may have been used */
+    uint64_t sequence_limit;  /* PLANE_EVENT_SEQUENCE is due before this one is reached */
+    uint64_t replay_start;    /* inbound numbers up to this one are old */
+    struct plane_volume soft; /* PLANE_EVENT_AGED when a direction has carried so much */
+    struct plane_volume hard; /* then PLANE_EVENT_WORN, and no more traffic either way */
     struct ip_addr addresses[ADDRESSES_PER_SESSION_MAX]; /* the client's inner addresses: outbound lookup */
     uint32_t num_addresses;
     struct ts_range ts_local[SELECTORS_PER_CHILD_MAX]; /* behind us */
@@ -67,11 +74,14 @@ enum plane_event_type {
     PLANE_EVENT_SEQUENCE, /* half of the reserved outbound numbers are used */
     PLANE_EVENT_SPENT,    /* sequence numbers or IVs nearly used up: the child must be rekeyed or dropped */
     PLANE_EVENT_MOVED,    /* authentic packet from another outer address (NAT rebinding) */
+    PLANE_EVENT_AGED,     /* the soft volume is reached: the child should be rekeyed */
+    PLANE_EVENT_WORN,     /* the hard volume is reached: the child carries nothing any more */
 };
 
 struct plane_event {
     enum plane_event_type type;
     uint32_t child;
     uint64_t sequence_out;
+    struct plane_volume volume;    /* but for PLANE_EVENT_MOVED: carried so far, of the busier direction */
     struct endpoint local, remote; /* PLANE_EVENT_MOVED: where it came to and from */
 };

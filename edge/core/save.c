@@ -24,6 +24,8 @@ static void record_child_from(struct record_child *to, const struct ike_child *f
                                 .key_out = from->key_out,
                                 .sequence_limit = from->sequence_limit,
                                 .sequence_in = from->sequence_in,
+                                .bytes = from->before.bytes + from->volume.bytes,
+                                .packets = from->before.packets + from->volume.packets,
                                 .num_ts_local = from->ts->num_local,
                                 .num_ts_remote = from->ts->num_remote,
                                 .doomed = from->doomed};
@@ -53,6 +55,7 @@ static void record_from(struct core *core, const struct ike_sa *sa, struct sessi
                                       .num_addresses = sa->num_addresses,
                                       .established_unix_s = sa->established_unix_s,
                                       .written_unix_s = core->time.unix_s,
+                                      .auth_until_unix_s = sa->auth_until_unix_s,
                                       .num_children = sa->num_children};
     memcpy(record->connection, sa->connection, sizeof(record->connection));
     memcpy(record->pool, sa->pool, sizeof(record->pool));
@@ -139,6 +142,7 @@ static bool child_restore(struct core *core, struct ike_sa *sa, const struct rec
     child->key_out = from->key_out;
     child->sequence_limit = from->sequence_limit;
     child->sequence_in = from->sequence_in;
+    child->before = (struct child_volume){from->bytes, from->packets};
     child->doomed = from->doomed;
     child->outbound = !from->doomed;
     ike_child_select(core->ike, child, from->ts_local, from->num_ts_local, from->ts_remote,
@@ -165,17 +169,22 @@ static void session_from(struct core *core, struct ike_sa *sa, const struct sess
     ike_sa_name(core->ike, &sa->local_id, &record->local_id);
     ike_sa_name(core->ike, &sa->remote_id, &record->remote_id);
     sa->established_unix_s = record->established_unix_s;
+    sa->auth_until_unix_s = record->auth_until_unix_s;
     memcpy(sa->connection, record->connection, sizeof(sa->connection));
     memcpy(sa->pool, record->pool, sizeof(sa->pool));
 }
 
-/* All of them or none: two sessions never share an address. */
+/* All of them or none: two clients never share an address; two sessions of one do while it logs in again. */
 static bool addresses_restore(struct core *core, struct ike_sa *sa, const struct session_record *record)
 {
     for (uint32_t i = 0; i < record->num_addresses; i++) {
-        if (!pools_take_at(core, &record->addresses[i])) {
+        const struct ip_addr *addr = &record->addresses[i];
+        if (!pools_take_at(core, addr) && !ike_restore_shared(core->ike, sa, addr)) {
             while (i > 0) {
-                pools_free(core, &record->addresses[--i]);
+                addr = &record->addresses[--i];
+                if (!ike_restore_shared(core->ike, sa, addr)) {
+                    pools_free(core, addr);
+                }
             }
             return false;
         }

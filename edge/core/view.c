@@ -48,6 +48,8 @@ static void view_child(ns_t now, const struct ike_child *child, struct child_vie
                                .spi_out = child->spi_out,
                                .suite = child->suite,
                                .age = now - child->created,
+                               .soft = {child->soft.bytes, child->soft.packets},
+                               .hard = {child->hard.bytes, child->hard.packets},
                                .ts_local = child->ts->v,
                                .ts_remote = ranges_remote(child->ts),
                                .num_ts_local = child->ts->num_local,
@@ -59,6 +61,12 @@ static ns_t session_age(const struct core *core, const struct ike_sa *sa)
 {
     int64_t age_s = core->time.unix_s - sa->established_unix_s;
     return age_s > 0 ? (ns_t)age_s * NS_PER_S : 0;
+}
+
+static ns_t login_left(const struct core *core, const struct ike_sa *sa)
+{
+    int64_t left_s = sa->auth_until_unix_s - core->time.unix_s;
+    return sa->auth_until_unix_s == 0 ? NS_NEVER : left_s > 0 ? (ns_t)left_s * NS_PER_S : 0;
 }
 
 static void view_session(const struct core *core, ns_t now, const struct ike_sa *sa, struct session_view *ret)
@@ -83,6 +91,7 @@ static void view_session(const struct core *core, ns_t now, const struct ike_sa 
         .num_addresses = sa->num_addresses,
         .age = established ? session_age(core, sa) : now - sa->created,
         .idle = now - sa->last_in,
+        .login_left = login_left(core, sa),
         .num_children = sa->num_children,
     };
     memcpy(ret->addresses, sa->addresses, sizeof(ret->addresses));

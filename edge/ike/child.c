@@ -115,6 +115,23 @@ static bool child_keys(struct ike *ike, const struct ike_sa *sa, const struct ch
     return ok || child_failed(result, CAUSE_KE_INVALID, NOTIFY_INVALID_SYNTAX);
 }
 
+/* RFC 7296 1.3: an SA too many will not be had later either; one that waits for another to go may. */
+static struct ike_child *child_place(struct ike *ike, struct ike_sa *sa, const struct child_request *request,
+                                     struct child_result *result)
+{
+    uint32_t live = 0;
+    for (uint32_t i = 0; i < sa->num_children; i++) {
+        live += ike->child[sa->children[i]].state != CHILD_REPLACED ? 1 : 0;
+    }
+    bool full = request->rekeys == NULL && live >= CHILD_NEW_PER_SA_MAX;
+    struct ike_child *child = full ? NULL : child_take(ike, sa);
+    if (child == NULL) {
+        (void)child_failed(result, CAUSE_CHILD_LIMIT,
+                           full || request->in_auth ? NOTIFY_NO_ADDITIONAL_SAS : NOTIFY_TEMPORARY_FAILURE);
+    }
+    return child;
+}
+
 struct ike_child *child_create(struct ike *ike, struct ike_sa *sa, const struct child_request *request,
                                struct child_result *ret_result)
 {
@@ -122,9 +139,8 @@ struct ike_child *child_create(struct ike *ike, struct ike_sa *sa, const struct 
     if (!child_propose(ike, sa, request, ret_result)) {
         return NULL;
     }
-    struct ike_child *child = child_take(ike, sa);
+    struct ike_child *child = child_place(ike, sa, request, ret_result);
     if (child == NULL) {
-        (void)child_failed(ret_result, CAUSE_CHILD_LIMIT, NOTIFY_NO_ADDITIONAL_SAS);
         return NULL;
     }
     child->suite = ret_result->choice.esp;

@@ -22,6 +22,20 @@ static bool cp_wanted(const struct cp_attribute *attribute, bool v6, struct ip_a
     return !ip_is_zero(ret_addr);
 }
 
+/* A client that logs in again keeps the address of its other session, which it then ends, or which its
+ * INITIAL_CONTACT ends. The same identity alone may be two devices; the same port is one. */
+static bool take_over(struct ike *ike, struct ike_sa *sa, const struct ip_addr *wanted)
+{
+    struct ike_sa *other = sa_sharing(ike, sa, wanted);
+    bool again = other != NULL && other->state == SA_ESTABLISHED &&
+                 (sa->initial_contact || endpoint_equal(&other->remote, &sa->remote));
+    if (again) {
+        sa->addresses[sa->num_addresses++] = *wanted;
+        sa->shares = other->shares = true;
+    }
+    return again;
+}
+
 static bool assign_family(struct ike *ike, struct ike_sa *sa, uint32_t pool, const struct cp_view *request,
                           bool v6)
 {
@@ -38,6 +52,10 @@ static bool assign_family(struct ike *ike, struct ike_sa *sa, uint32_t pool, con
         .v6 = v6,
         .wanted = cp_wanted(attribute, v6, &wanted) ? &wanted : NULL,
     };
+    if (wish.wanted != NULL && prefix_contains(v6 ? &policy->v6 : &policy->v4, wish.wanted) &&
+        take_over(ike, sa, wish.wanted)) {
+        return true;
+    }
     struct ike_host *host = &ike->config.host;
     if (!host->address_take(host->context, &wish, &sa->addresses[sa->num_addresses])) {
         return false;

@@ -122,7 +122,7 @@ ns_t ike_deadline(const struct ike *ike);
 void ike_plane_done(struct ike *ike, struct ike_time time, uint64_t token, uint32_t child, bool ok);
 /* Answer of child_read(). */
 struct ike_traffic {
-    uint64_t bytes_in, bytes_out, sequence_in, sequence_out;
+    uint64_t bytes_in, bytes_out, packets_in, packets_out, sequence_in, sequence_out;
     ns_t last_in;
 };
 void ike_plane_counters(struct ike *ike, struct ike_time time, uint32_t child,
@@ -132,11 +132,16 @@ void ike_plane_removed(struct ike *ike, struct ike_time time, uint64_t token,
                        const struct ike_traffic *traffic);
 /* The plane used half of the reserved sequence numbers: reserve more. */
 void ike_plane_sequence(struct ike *ike, struct ike_time time, uint32_t child, uint64_t sequence_out);
+/* What the child has carried since it was installed: goes into the next record. */
+void ike_plane_volume(struct ike *ike, uint32_t child, uint64_t bytes, uint64_t packets);
 /* An authentic packet came from another address. */
 void ike_plane_moved(struct ike *ike, struct ike_time time, uint32_t child, const struct endpoint *local,
                      const struct endpoint *remote);
-/* Numbers used up: the child cannot go on. */
-void ike_plane_spent(struct ike *ike, struct ike_time time, uint32_t child);
+/* The soft volume is reached: it is time for a rekey. */
+void ike_plane_aged(struct ike *ike, struct ike_time time, uint32_t child);
+/* The child cannot go on: CAUSE_ESP_SEQUENCE or CAUSE_ESP_VOLUME. A session ends with its only child, so that
+ * its client notices. */
+void ike_plane_spent(struct ike *ike, struct ike_time time, uint32_t child, enum cause cause);
 enum ike_store_result { IKE_STORE_OK, IKE_STORE_FAILED, IKE_STORE_FENCED };
 void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum ike_store_result result);
 
@@ -156,6 +161,10 @@ size_t ike_response_copy(const struct ike *ike, const struct ike_sa *sa, uint8_t
 void ike_restore_response(struct ike *ike, struct ike_sa *sa, struct span bytes);
 void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa);
 void ike_restore_cancel(struct ike *ike, struct ike_sa *sa);
+/* An address of the session that is being restored is another's of the same client, too (internal.h:
+ * sa_sharing).
+ */
+bool ike_restore_shared(struct ike *ike, struct ike_sa *sa, const struct ip_addr *addr);
 
 /* A client that is served elsewhere said that its session there is the only one (INITIAL_CONTACT): those of
  * the same identity and connection that were established before `before` are stale here. */

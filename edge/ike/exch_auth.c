@@ -5,6 +5,8 @@
  *                                                            <-  HDR, SK{IDr, [CERT+,] AUTH, [CP,] SAr2, TSi,
  * TSr} or SK{N(AUTHENTICATION_FAILED)}, and the client learns no more than that; or the IKE SA without a
  * child and the reason why (RFC 7296 1.2).
+ *
+ * Without SAi2, TSi and TSr the client wants no child yet (RFC 6023).
  */
 #include "edge/base/secret.h"
 #include "edge/ike/internal.h"
@@ -213,6 +215,10 @@ static bool build_first_child(struct ike *ike, struct ike_sa *sa, struct auth_wo
     struct child_result result = {.notify = NOTIFY_INTERNAL_ADDRESS_FAILURE};
     struct ike_child *child = NULL;
     result.cause = cp_assign(ike, sa, work->connection, &message->cp);
+    if (result.cause == CAUSE_NONE && message->sa.len == 0) {
+        cp_answer(ike, b, sa, &message->cp);
+        return true;
+    }
     if (result.cause == CAUSE_NONE && work->connection->pool != POLICY_NO_POOL && sa->num_addresses == 0) {
         result = (struct child_result){.notify = NOTIFY_FAILED_CP_REQUIRED, .cause = CAUSE_CP_MISSING};
     }
@@ -235,6 +241,20 @@ static bool build_first_child(struct ike *ike, struct ike_sa *sa, struct auth_wo
     child_answer(ike, b, child, &result);
     sa->pending_child = child->slot;
     return true;
+}
+
+/* RFC 4478 2: how long this login is good for. */
+static void build_auth_lifetime(struct ike *ike, struct ike_sa *sa, struct builder *b)
+{
+    uint8_t lifetime_s[4];
+    struct span none = {0};
+    ns_t lifetime = ike->policy->timers.auth_lifetime;
+    if (lifetime == 0) {
+        return;
+    }
+    sa->auth_until_unix_s = ike->time.unix_s + (int64_t)(lifetime / NS_PER_S);
+    be32_store(lifetime_s, (uint32_t)(lifetime / NS_PER_S));
+    build_notify(b, PROTOCOL_NONE, none, NOTIFY_AUTH_LIFETIME, span_of(lifetime_s, sizeof(lifetime_s)));
 }
 
 static void auth_refuse(struct ike *ike, struct ike_sa *sa, const struct auth_work *work)
@@ -275,6 +295,7 @@ void exch_auth(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
         return;
     }
     mobike_offer(ike, sa, input, &b);
+    build_auth_lifetime(ike, sa, &b);
     if (!sa_respond(ike, sa, IKE_AUTH, &b)) {
         work.cause = CAUSE_FRAGMENT_NO_ROOM;
         sa->pending_child = SLOT_NONE;

@@ -158,6 +158,9 @@ static struct span init_answer(struct ike *ike, const struct init_work *work, co
     if (message_notify(message, NOTIFY_SIGNATURE_HASH_ALGORITHMS) != NULL) {
         build_hashes(&b);
     }
+    if (ike->policy->childless) {
+        build_notify(&b, PROTOCOL_IKE, none, NOTIFY_CHILDLESS_IKEV2_SUPPORTED, none);
+    }
     return message_end(&b);
 }
 

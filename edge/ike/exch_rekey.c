@@ -60,12 +60,14 @@ void sa_inherit(struct ike *ike, struct ike_sa *new, const struct ike_sa *old)
     new->session_id = old->session_id;
     new->established = old->established;
     new->established_unix_s = old->established_unix_s;
+    new->auth_until_unix_s = old->auth_until_unix_s;
     ike_sa_name(ike, &new->local_id, old->local_id);
     ike_sa_name(ike, &new->remote_id, old->remote_id);
     memcpy(new->connection, old->connection, sizeof(new->connection));
     memcpy(new->pool, old->pool, sizeof(new->pool));
     memcpy(new->addresses, old->addresses, sizeof(new->addresses));
     new->num_addresses = old->num_addresses;
+    new->shares = old->shares;
     memcpy(new->children, old->children, sizeof(new->children));
     new->num_children = old->num_children;
     new->bytes_in = old->bytes_in;

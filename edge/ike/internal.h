@@ -90,6 +90,9 @@ uint64_t ike_hash(const struct ike *ike, struct span a, struct span b);
 void sa_link_peer(struct ike *ike, struct ike_sa *sa);
 void sa_unlink_peer(struct ike *ike, struct ike_sa *sa);
 uint32_t sa_first_of_peer(const struct ike *ike, const struct identity *id, const char *connection);
+/* Another session of the same identity and connection that has the address: one that is replaced by a new
+ * login. An address goes back to its pool with the last session that has it. */
+struct ike_sa *sa_sharing(struct ike *ike, const struct ike_sa *sa, const struct ip_addr *addr);
 struct ike_child *sa_child_by_spi_out(struct ike *ike, const struct ike_sa *sa, uint32_t spi_out);
 uint64_t sa_token(struct ike *ike, const struct ike_sa *sa);
 /* Goes with the removal of a child: the slot, and whether the session is still the one that had it. */
@@ -100,11 +103,15 @@ void sa_schedule(struct ike *ike, struct ike_sa *sa); /* recomputes the SA's dea
 /* Takes the session down: children, addresses, record. Answers to retransmissions stay possible until
  * `linger` is over. */
 void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger);
+/* From now on the session is without a child, if it is. */
+void childless_arm(struct ike *ike, struct ike_sa *sa);
 /* When the first of the SA's children is at the end of its lifetime. */
 void children_arm(struct ike *ike, struct ike_sa *sa);
 /* Deletes, rekeys or ends the first child that it is time for; one exchange at a time. */
 void children_work(struct ike *ike, struct ike_sa *sa);
 void child_close(struct ike *ike, struct ike_child *child, enum cause cause);
+/* How much the child may carry from its install on, by policy and by what it carried before. */
+void child_limit(struct ike *ike, struct ike_child *child);
 /* Tells the client by DELETE, then forgets the session. */
 void ike_disconnect_sa(struct ike *ike, struct ike_sa *sa, enum cause cause);
 void sa_drop_children(struct ike *ike, struct ike_sa *sa, enum cause cause);

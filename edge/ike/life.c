@@ -9,6 +9,7 @@
 void sa_schedule(struct ike *ike, struct ike_sa *sa)
 {
     ns_t due = HF_MIN(sa->expires, sa->request.next_try);
+    due = HF_MIN(due, HF_MIN(sa->childless_end, sa->auth_end));
     due = HF_MIN(due, HF_MIN(sa->dpd_due, HF_MIN(sa->save_due, HF_MIN(sa->child_due, sa->rekey_at))));
     heap_set(&ike->timers, sa->slot, HF_MIN(due, sa->response_expires));
 }
@@ -60,7 +61,9 @@ void sa_drop_children(struct ike *ike, struct ike_sa *sa, enum cause cause)
 static void sa_free_addresses(struct ike *ike, struct ike_sa *sa)
 {
     for (uint32_t i = 0; i < sa->num_addresses; i++) {
-        ike->config.host.address_free(ike->config.host.context, &sa->addresses[i]);
+        if (!sa->shares || sa_sharing(ike, sa, &sa->addresses[i]) == NULL) {
+            ike->config.host.address_free(ike->config.host.context, &sa->addresses[i]);
+        }
     }
     sa->num_addresses = 0;
 }
@@ -102,6 +105,7 @@ void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger)
     sa->state = SA_CLOSED;
     sa->expires = ike->time.now + LINGER_NS;
     sa->dpd_due = sa->save_due = sa->child_due = sa->rekey_at = NS_NEVER;
+    sa->childless_end = sa->auth_end = NS_NEVER;
     sa_schedule(ike, sa);
 }
 
@@ -134,7 +138,30 @@ static void sa_check_idle(struct ike *ike, struct ike_sa *sa)
 
 static ns_t child_end(const struct ike *ike, const struct ike_child *child)
 {
-    return child->created + ike->policy->timers.child_lifetime;
+    return child->ends_for != CAUSE_NONE ? 0 : child->created + ike->policy->timers.child_lifetime;
+}
+
+static uint64_t amount_left(uint64_t limit, uint64_t carried)
+{
+    return limit == 0 ? 0 : limit > carried ? limit - carried : 1;
+}
+
+/* Where there is a hard limit, there is a soft one: traffic that ends is worth an attempt. */
+static uint64_t amount_soft(struct ike *ike, uint64_t rekey, uint64_t lifetime)
+{
+    uint64_t latest = lifetime - lifetime / 4;
+    uint64_t soft = rekey == 0 || (lifetime != 0 && latest < rekey) ? latest : rekey;
+    return soft == 0 ? 0 : soft - rand_u64(&ike->config.rand) % (soft / 8 + 1);
+}
+
+void child_limit(struct ike *ike, struct ike_child *child)
+{
+    const struct policy_volume *rekey = &ike->policy->child.rekey, *lifetime = &ike->policy->child.lifetime;
+    const struct child_volume *before = &child->before;
+    child->soft.bytes = amount_left(amount_soft(ike, rekey->bytes, lifetime->bytes), before->bytes);
+    child->soft.packets = amount_left(amount_soft(ike, rekey->packets, lifetime->packets), before->packets);
+    child->hard.bytes = amount_left(lifetime->bytes, before->bytes);
+    child->hard.packets = amount_left(lifetime->packets, before->packets);
 }
 
 static ns_t child_due(const struct ike *ike, const struct ike_child *child)
@@ -144,6 +171,15 @@ static ns_t child_due(const struct ike *ike, const struct ike_child *child)
     }
     ns_t rekey_at = child->state == CHILD_INSTALLED ? child->rekey_at : NS_NEVER;
     return HF_MIN(child_end(ike, child), rekey_at);
+}
+
+void childless_arm(struct ike *ike, struct ike_sa *sa)
+{
+    ns_t longest = ike->policy->timers.childless;
+    if (sa->state == SA_ESTABLISHED && sa->num_children == 0 && longest != 0 &&
+        sa->childless_end == NS_NEVER) {
+        sa->childless_end = ike->time.now + longest;
+    }
 }
 
 void children_arm(struct ike *ike, struct ike_sa *sa)
@@ -156,6 +192,16 @@ void children_arm(struct ike *ike, struct ike_sa *sa)
     sa->child_due = HF_MAX(sa->child_due, ike->time.now + (busy ? LIFETIME_AGAIN_NS : 0));
 }
 
+static uint16_t rekey_group(const struct ike *ike, const struct ike_sa *sa, const struct ike_child *child)
+{
+    uint16_t group = ike->policy->child.rekey_group;
+    bool none = child->suite.ke == KE_NONE && ike->policy->esp.ke_required;
+    if (group == POLICY_GROUP_IKE || (group == POLICY_GROUP_SAME && none)) {
+        return sa->suite.ke;
+    }
+    return group == POLICY_GROUP_NONE ? KE_NONE : group == POLICY_GROUP_SAME ? child->suite.ke : group;
+}
+
 /* A child that nobody rekeyed in time goes (RFC 7296 2.8: lifetimes are each side's own). */
 static void child_act(struct ike *ike, struct ike_sa *sa, struct ike_child *child)
 {
@@ -163,11 +209,11 @@ static void child_act(struct ike *ike, struct ike_sa *sa, struct ike_child *chil
         (void)request_delete_child(ike, sa, child);
     } else if (child_end(ike, child) <= ike->time.now) {
         if (request_delete_child(ike, sa, child)) {
-            child_close(ike, child, CAUSE_LIFETIME);
+            child_close(ike, child, child->ends_for != CAUSE_NONE ? child->ends_for : CAUSE_LIFETIME);
             sa->save_due = ike->time.now;
         }
     } else {
-        (void)rekey_child_start(ike, sa, child, child->suite.ke, false);
+        (void)rekey_child_start(ike, sa, child, rekey_group(ike, sa, child), false);
     }
 }
 
@@ -218,6 +264,10 @@ static void sa_timer(struct ike *ike, struct ike_sa *sa)
     ns_t now = ike->time.now;
     if (sa->expires <= now) {
         sa_expire(ike, sa);
+    } else if (sa->auth_end <= now) {
+        ike_disconnect_sa(ike, sa, CAUSE_AUTH_LIFETIME);
+    } else if (sa->childless_end <= now) {
+        ike_disconnect_sa(ike, sa, CAUSE_CHILDLESS);
     } else if (sa->request.next_try <= now) {
         request_retry(ike, sa);
     } else if (sa->response_expires <= now) {

@@ -60,6 +60,7 @@ struct policy_suites {
     uint16_t ke[POLICY_SUITES_MAX]; /* IKE: required; ESP: PFS groups that are allowed, PFS stays the client's
                                        choice */
     uint32_t num_encr, num_integ, num_prf, num_ke;
+    bool ke_required; /* ESP: no CREATE_CHILD_SA without a key exchange */
 };
 
 struct policy_timers {
@@ -72,6 +73,24 @@ struct policy_timers {
     ns_t child_lifetime; /* hard */
     ns_t ike_rekey;      /* the same of the IKE SA */
     ns_t child_rekey;    /* we rekey a child this old, or an eighth earlier; 0: we leave it to the client */
+    ns_t childless;      /* a session without child ends after so long; 0: never */
+    ns_t auth_lifetime;  /* a client must authenticate again by then (RFC 4478); 0: never */
+};
+
+/* What one ESP key may protect in one direction; 0: as much as there are numbers. */
+struct policy_volume {
+    uint64_t bytes, packets;
+};
+
+/* What a rekey of ours offers besides a group of its own. */
+#define POLICY_GROUP_SAME 0               /* the group that the child has, or none */
+#define POLICY_GROUP_NONE UINT16_MAX      /* no key exchange */
+#define POLICY_GROUP_IKE (UINT16_MAX - 1) /* the IKE SA's */
+
+struct policy_child {
+    struct policy_volume rekey;    /* we rekey a child from here on, or up to an eighth earlier; 0: not */
+    struct policy_volume lifetime; /* hard */
+    uint16_t rekey_group;          /* of our rekeys */
 };
 
 #define POLICY_LISTEN_MAX 16
@@ -87,6 +106,8 @@ struct policy {
     uint32_t num_pools;
     struct policy_suites ike, esp;
     struct policy_timers timers;
+    struct policy_child child;
+    bool childless;                           /* IKE_AUTH without a child (RFC 6023) */
     struct ip_addr listen[POLICY_LISTEN_MAX]; /* our addresses: MOBIKE clients may move to any of them */
     uint32_t num_listen;
     bool mobike_unchecked;  /* new addresses are believed without a return routability check (RFC 4555 3.7) */

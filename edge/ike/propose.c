@@ -142,7 +142,7 @@ static bool choose_pfs(const struct policy_suites *allowed, struct offer offer, 
 {
     *ret_ke = KE_NONE;
     bool offers_groups = offer_has_type(offer, TRANSFORM_KE);
-    if (ke_sent == KE_NONE) {
+    if (ke_sent == KE_NONE && !allowed->ke_required) {
         return !offers_groups || offer_has(offer, TRANSFORM_KE, KE_NONE, 0);
     }
     if (offer_has(offer, TRANSFORM_KE, ke_sent, 0) && propose_allows_group(allowed, ke_sent)) {
@@ -150,7 +150,8 @@ static bool choose_pfs(const struct policy_suites *allowed, struct offer offer, 
         return true;
     }
     *ret_ke = choose(offer, TRANSFORM_KE, allowed->ke, allowed->num_ke);
-    return *ret_ke != KE_NONE || !offers_groups || offer_has(offer, TRANSFORM_KE, KE_NONE, 0);
+    return *ret_ke != KE_NONE ||
+           (!allowed->ke_required && (!offers_groups || offer_has(offer, TRANSFORM_KE, KE_NONE, 0)));
 }
 
 enum cause propose_esp(const struct policy_suites *allowed, const struct sa_view *offer, uint16_t ke_sent,

@@ -14,10 +14,11 @@ struct exchange_row {
     void (*handler)(struct ike *ike, struct ike_sa *sa, const struct ike_input *input);
 };
 
+static void authenticate(struct ike *ike, struct ike_sa *sa, const struct ike_input *input);
 static void create_child(struct ike *ike, struct ike_sa *sa, const struct ike_input *input);
 
 static const struct exchange_row rows[] = {
-    {IKE_AUTH, SA_HALF_OPEN, BIT(IDI) | BIT(SA) | BIT(TSI) | BIT(TSR), exch_auth},
+    {IKE_AUTH, SA_HALF_OPEN, BIT(IDI), authenticate},
     {CREATE_CHILD_SA, SA_ESTABLISHED, BIT(SA) | BIT(NONCE), create_child},
     {CREATE_CHILD_SA, SA_REKEYED, BIT(SA) | BIT(NONCE), create_child},
     {INFORMATIONAL, SA_ESTABLISHED, 0, exch_info},
@@ -148,6 +149,17 @@ static void answer_malformed(struct ike *ike, struct ike_sa *sa, uint8_t exchang
     sa_respond_notify(ike, sa, exchange, NOTIFY_UNSUPPORTED_CRITICAL_PAYLOAD, span_of(&critical, 1));
     if (stranger) {
         sa_close(ike, sa, cause, true);
+    }
+}
+
+/* With all that a child needs; or with nothing of it, where that is allowed (RFC 6023). */
+static void authenticate(struct ike *ike, struct ike_sa *sa, const struct ike_input *input)
+{
+    uint64_t child = BIT(SA) | BIT(TSI) | BIT(TSR), has = input->message->present & child;
+    if (has == child || (has == 0 && ike->policy->childless)) {
+        exch_auth(ike, sa, input);
+    } else {
+        answer_malformed(ike, sa, IKE_AUTH, CAUSE_PAYLOAD_MISSING, 0);
     }
 }
 

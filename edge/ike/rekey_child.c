@@ -138,6 +138,13 @@ static void refused(struct ike *ike, struct ike_sa *sa, const struct sa_request 
         }
         old->rekey_at = NS_NEVER;
         break;
+    case NOTIFY_NO_PROPOSAL_CHOSEN: /* perhaps of the group that we wished for: as it was, it was welcome */
+        if (!was->again && was->ke.group != old->suite.ke && !ike->policy->esp.ke_required) {
+            (void)rekey_child_start(ike, sa, old, old->suite.ke, true);
+            break;
+        }
+        old->rekey_at = NS_NEVER;
+        break;
     default: /* Windows behind a NAT refuses every rekey of ours: its child is its own until the hard end */
         old->rekey_at = NS_NEVER;
         if (ike_notify_name(error->type) == NULL) {

@@ -67,6 +67,15 @@ void ike_restore_cancel(struct ike *ike, struct ike_sa *sa)
     sa_free(ike, sa);
 }
 
+bool ike_restore_shared(struct ike *ike, struct ike_sa *sa, const struct ip_addr *addr)
+{
+    struct ike_sa *other = sa_sharing(ike, sa, addr);
+    if (other != NULL) {
+        sa->shares = other->shares = true;
+    }
+    return other != NULL;
+}
+
 /* Outbound numbers up to the stored limit may have been used. New ones are reserved, in the store, before any
  * is sent. */
 void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa)
@@ -104,6 +113,8 @@ void ike_plane_counters(struct ike *ike, struct ike_time time, uint32_t slot,
     if (child != NULL) {
         struct ike_sa *sa = &ike->sa[child->sa];
         child->sequence_in = HF_MAX(child->sequence_in, traffic->sequence_in);
+        ike_plane_volume(ike, slot, HF_MAX(traffic->bytes_in, traffic->bytes_out),
+                         HF_MAX(traffic->packets_in, traffic->packets_out));
         sa->last_in = HF_MAX(sa->last_in, traffic->last_in);
     }
 }
@@ -161,11 +172,42 @@ void ike_plane_moved(struct ike *ike, struct ike_time time, uint32_t slot, const
     sa_schedule(ike, sa);
 }
 
-void ike_plane_spent(struct ike *ike, struct ike_time time, uint32_t slot)
+void ike_plane_volume(struct ike *ike, uint32_t slot, uint64_t bytes, uint64_t packets)
+{
+    struct ike_child *child = live_child(ike, slot);
+    if (child != NULL) {
+        child->volume.bytes = HF_MAX(child->volume.bytes, bytes);
+        child->volume.packets = HF_MAX(child->volume.packets, packets);
+    }
+}
+
+void ike_plane_aged(struct ike *ike, struct ike_time time, uint32_t slot)
 {
     ike->time = time;
     struct ike_child *child = live_child(ike, slot);
-    if (child != NULL && ike->sa[child->sa].state == SA_ESTABLISHED) {
-        ike_disconnect_sa(ike, &ike->sa[child->sa], CAUSE_ESP_SEQUENCE);
+    if (child == NULL || ike->sa[child->sa].state != SA_ESTABLISHED) {
+        return;
     }
+    struct ike_sa *sa = &ike->sa[child->sa];
+    child->rekey_at = time.now;
+    sa->save_due = HF_MIN(sa->save_due, time.now); /* a restart must not begin to count anew */
+    children_arm(ike, sa);
+    sa_schedule(ike, sa);
+}
+
+void ike_plane_spent(struct ike *ike, struct ike_time time, uint32_t slot, enum cause cause)
+{
+    ike->time = time;
+    struct ike_child *child = live_child(ike, slot);
+    if (child == NULL || ike->sa[child->sa].state != SA_ESTABLISHED) {
+        return;
+    }
+    struct ike_sa *sa = &ike->sa[child->sa];
+    if (sa->num_children == 1) {
+        ike_disconnect_sa(ike, sa, cause);
+        return;
+    }
+    child->ends_for = (uint8_t)cause;
+    children_arm(ike, sa);
+    sa_schedule(ike, sa);
 }

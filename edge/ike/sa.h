@@ -122,6 +122,7 @@ struct ike_sa {
     bool initial_contact;
     bool disowned;   /* the client deleted it while our rekey of its forerunner has no answer yet */
     bool mobike;     /* agreed (RFC 4555) */
+    bool shares;     /* or did: an address with an older or newer session of the same client */
     uint32_t quirks; /* bit of each that the client showed, enum quirk; not in the record */
     uint64_t spi_i, spi_r;
     struct ike_suite suite;
@@ -145,13 +146,15 @@ struct ike_sa {
     uint32_t stale; /* slot under which the store may hold a former record of this session, SLOT_NONE */
     uint8_t stale_generation;
     ns_t created, last_in, response_expires, expires, dpd_due, save_due, child_due, rekey_at;
+    ns_t childless_end, auth_end; /* it ends then without a child, or without another login */
 
     /* The session: moves on to the next IKE SA at a rekey. */
     uint64_t session_id;
     ns_t established;
     int64_t established_unix_s;
-    const struct identity *local_id,
-        *remote_id; /* NULL when unknown; no longer than they are: ike_sa_name() */
+    int64_t auth_until_unix_s; /* as the client was told (RFC 4478); 0: no end */
+    /* NULL when unknown; no longer than they are: ike_sa_name() */
+    const struct identity *local_id, *remote_id;
     char connection[SA_NAME_BYTES];
     char pool[SA_NAME_BYTES];
     struct ip_addr addresses[ADDRESSES_PER_SESSION_MAX];
@@ -177,6 +180,11 @@ enum child_state {
     CHILD_REPLACED,
 };
 
+/* Of one direction, the busier one. */
+struct child_volume {
+    uint64_t bytes, packets;
+};
+
 struct ike_child {
     uint32_t slot;
     uint32_t sa; /* slot of the IKE SA */
@@ -196,6 +204,9 @@ struct ike_child {
     uint32_t
         answer_id; /* of our answer that made it known to the client; ANSWER_NONE: it made it known to us */
     ns_t created, rekey_at;
+    uint8_t ends_for;                   /* enum cause: its end is now, whatever its age */
+    struct child_volume before, volume; /* carried until the last restart, and since it was installed */
+    struct child_volume soft, hard;     /* from the install on; 0: without end */
 };
 
 /* What the gate knows of who begins a handshake. */

@@ -40,6 +40,7 @@ void sa_reset(struct ike_sa *sa, uint32_t slot)
     sa->pending_child = sa->pending_sa = sa->half_open = sa->reassembly = SLOT_NONE;
     sa->peer_prev = sa->peer_next = sa->stale = SLOT_NONE;
     sa->expires = sa->dpd_due = sa->save_due = sa->child_due = sa->rekey_at = sa->response_expires = NS_NEVER;
+    sa->childless_end = sa->auth_end = NS_NEVER;
     sa->request.next_try = NS_NEVER;
     sa->request.child = sa->request.rekeys = sa->request.rival = SLOT_NONE;
     sa->request.sa = sa->request.rival_sa = sa->replaces = SLOT_NONE;
@@ -157,6 +158,7 @@ void child_adopt(struct ike *ike, struct ike_sa *sa, struct ike_child *child)
     child->sa = sa->slot;
     child->state = CHILD_INSTALLING;
     child->created = ike->time.now;
+    sa->childless_end = NS_NEVER;
     child->rekey_at = soft_due(ike, ike->policy->timers.child_rekey);
     sa->children[sa->num_children++] = child->slot;
     ike->counters.children++;
@@ -193,6 +195,23 @@ void child_free(struct ike *ike, struct ike_child *child)
     sa->num_children--;
     ike->counters.children--;
     child_release(ike, child);
+    childless_arm(ike, sa);
+}
+
+struct ike_sa *sa_sharing(struct ike *ike, const struct ike_sa *sa, const struct ip_addr *addr)
+{
+    for (uint32_t slot = sa_first_of_peer(ike, sa->remote_id, sa->connection); slot != SLOT_NONE;
+         slot = ike->sa[slot].peer_next) {
+        struct ike_sa *other = &ike->sa[slot];
+        bool same = other != sa && identity_equal(other->remote_id, sa->remote_id) &&
+                    strcmp(other->connection, sa->connection) == 0;
+        for (uint32_t i = 0; same && i < other->num_addresses; i++) {
+            if (ip_equal(&other->addresses[i], addr)) {
+                return other;
+            }
+        }
+    }
+    return NULL;
 }
 
 struct ike_child *sa_child_by_spi_out(struct ike *ike, const struct ike_sa *sa, uint32_t spi_out)

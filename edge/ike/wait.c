@@ -3,6 +3,7 @@
 #include "edge/ike/internal.h"
 
 #define SAVE_AGAIN_NS (30 * NS_PER_S)
+#define AUTH_GRACE_NS (10 * NS_PER_S)     /* a client's clock for RFC 4478 starts later than ours */
 #define REKEYED_LINGER_NS (60 * NS_PER_S) /* the client deletes the old IKE SA long before */
 
 static struct ike_host *host_of(struct ike *ike)
@@ -69,6 +70,7 @@ void wait_store(struct ike *ike, struct ike_sa *sa)
 
 static uint64_t child_install(struct ike *ike, const struct ike_sa *sa, struct ike_child *child)
 {
+    child_limit(ike, child);
     child->install_token = sa_token(ike, sa);
     host_of(ike)->child_install(host_of(ike)->context, sa, child, child->install_token);
     return child->install_token;
@@ -95,6 +97,11 @@ static void session_begin(struct ike *ike, struct ike_sa *sa)
     sa->dpd_due = timers->dpd_idle == 0 ? NS_NEVER : ike->time.now + timers->dpd_idle + spread;
     sa->last_in = ike->time.now;
     sa->rekey_at = soft_due(ike, timers->ike_rekey);
+    if (sa->auth_until_unix_s != 0) {
+        int64_t left_s = HF_MAX(sa->auth_until_unix_s - ike->time.unix_s, INT64_C(0));
+        sa->auth_end = ike->time.now + (ns_t)left_s * NS_PER_S + AUTH_GRACE_NS;
+    }
+    childless_arm(ike, sa);
     children_arm(ike, sa);
 }
 
@@ -157,6 +164,7 @@ static struct ike_sa *session_move(struct ike *ike, struct ike_sa *old)
     new->local = old->local;
     new->remote = old->remote;
     new->natt = old->natt;
+    new->childless_end = old->childless_end;
     mobike_hand_over(new, old);
     for (uint32_t i = 0; i < new->num_children; i++) {
         ike->child[new->children[i]].sa = new->slot;
@@ -169,6 +177,7 @@ static struct ike_sa *session_move(struct ike *ike, struct ike_sa *old)
     session_begin(ike, new);
     old->state = SA_REKEYED;
     old->dpd_due = old->save_due = old->child_due = old->rekey_at = NS_NEVER;
+    old->childless_end = old->auth_end = NS_NEVER;
     old->expires = ike->time.now + REKEYED_LINGER_NS;
     ike->counters.ike_rekeys++;
     host_of(ike)->news(host_of(ike)->context, NEWS_IKE_REKEYED, new, NULL, CAUSE_NONE, NULL);

@@ -2,6 +2,7 @@
 #include "edge/ops/config_check.h"
 
 #include "edge/crypto/suite.h"
+#include "edge/ike/policy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -141,6 +142,32 @@ static void encryption_read(const struct check *check, const struct name_list *l
     }
 }
 
+/* The group of our own rekeys. */
+static void rekey_group_read(const struct check *check, struct config_proposal *esp)
+{
+    static const struct algorithm_name others[] = {{"same", POLICY_GROUP_SAME, 0, false},
+                                                   {"ike", POLICY_GROUP_IKE, 0, false},
+                                                   {"none", POLICY_GROUP_NONE, 0, false}};
+    const char *path = "proposals.esp.rekey_group", *name = esp->rekey_group;
+    struct name_list list = {.known = groups, .num_known = HF_COUNT(groups)};
+
+    for (size_t i = 0; name != NULL && i < HF_COUNT(others); i++) {
+        if (strcmp(name, others[i].name) == 0) {
+            esp->rekey_ke = others[i].id;
+            if (esp->rekey_ke == POLICY_GROUP_NONE && esp->pfs == CONFIG_PFS_REQUIRED) {
+                check_fail(check, path, "none contradicts pfs: required");
+            }
+            return;
+        }
+    }
+    const struct algorithm_name *group = name == NULL ? NULL : name_find(&list, name);
+    if (group != NULL) {
+        esp->rekey_ke = group->id;
+    } else if (name != NULL) {
+        check_fail(check, path, "'%s' is neither same, ike, none nor a group", name);
+    }
+}
+
 void check_proposals(const struct check *check)
 {
     struct config_proposal *ike = &check->config->proposals.ike, *esp = &check->config->proposals.esp;
@@ -160,4 +187,8 @@ void check_proposals(const struct check *check)
     esp->num_integs = ids_read(check, &list, esp->integs);
     list = LIST(groups, usual_groups, esp, groups, "proposals.esp");
     esp->num_kes = ids_read(check, &list, esp->kes);
+    if (esp->pfs == CONFIG_PFS_REFUSED) {
+        esp->num_kes = 0;
+    }
+    rekey_group_read(check, esp);
 }

@@ -125,6 +125,8 @@ static const struct timer_rule {
     TIMER(child_lifetime, "8h", 60 * NS_PER_S, 30 * 86400 * NS_PER_S, false),
     TIMER(ike_rekey, "never", NS_PER_S, 30 * 86400 * NS_PER_S, true),
     TIMER(child_rekey, "never", NS_PER_S, 30 * 86400 * NS_PER_S, true),
+    TIMER(childless, "never", NS_PER_S, 86400 * NS_PER_S, true),
+    TIMER(auth_lifetime, "never", 10 * NS_PER_S, 30 * 86400 * NS_PER_S, true),
 };
 
 static void timer_check(const struct check *check, const struct timer_rule *rule)
@@ -152,11 +154,64 @@ static void timer_check(const struct check *check, const struct timer_rule *rule
     }
 }
 
+/* ---- volumes of Child SAs */
+
+_Static_assert(ESP_KEY_BYTES_MAX == UINT64_C(256) << 30 && ESP_KEY_PACKETS_MAX == UINT64_C(16) << 30,
+               "what the table below says");
+
+#define VOLUME(name, usual, min)                                                                             \
+    {"timers." #name, offsetof(struct config_timers, name), offsetof(struct config_timers, name##_n), usual, \
+     min}
+
+static const struct volume_rule {
+    const char *path;
+    size_t text, number;
+    const char *usual;
+    uint64_t min;
+} volume_rules[] = {
+    VOLUME(child_rekey_bytes, "never", 1 << 20),
+    VOLUME(child_rekey_packets, "never", 1 << 10),
+    VOLUME(child_lifetime_bytes, "256G", 1 << 20),
+    VOLUME(child_lifetime_packets, "16G", 1 << 10),
+};
+
+static void volume_check(const struct check *check, const struct volume_rule *rule)
+{
+    uint8_t *timers = (uint8_t *)&check->config->timers;
+    char **text = (char **)(void *)(timers + rule->text);
+    uint64_t *number = (uint64_t *)(void *)(timers + rule->number);
+
+    if (!check_default(check, text, rule->usual)) {
+        return;
+    }
+    if (!amount_parse(*text, number)) {
+        check_fail(check, rule->path, "'%s' is not an amount; write it like 500M, 64G, 2T or never", *text);
+    } else if (*number != 0 && *number < rule->min) {
+        check_fail(check, rule->path, "%s is less than %" PRIu64, *text, rule->min);
+    }
+}
+
+static void volume_order(const struct check *check, const char *path, uint64_t rekey, uint64_t lifetime)
+{
+    if (rekey != 0 && lifetime != 0 && rekey >= lifetime) {
+        check_fail(check, path, "must be below the lifetime, at which traffic ends");
+    }
+}
+
 void check_timers(const struct check *check)
 {
+    const struct config_timers *timers = &check->config->timers;
+
     for (size_t i = 0; i < HF_COUNT(timer_rules); i++) {
         timer_check(check, &timer_rules[i]);
     }
+    for (size_t i = 0; i < HF_COUNT(volume_rules); i++) {
+        volume_check(check, &volume_rules[i]);
+    }
+    volume_order(check, "timers.child_rekey_bytes", timers->child_rekey_bytes_n,
+                 timers->child_lifetime_bytes_n);
+    volume_order(check, "timers.child_rekey_packets", timers->child_rekey_packets_n,
+                 timers->child_lifetime_packets_n);
 }
 
 /* ---- paths ---- */

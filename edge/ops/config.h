@@ -141,6 +141,8 @@ struct config_encryption {
     uint16_t encr, bits;
 };
 
+enum config_pfs { CONFIG_PFS_ALLOWED, CONFIG_PFS_REQUIRED, CONFIG_PFS_REFUSED };
+
 struct config_proposal {
     char **encryption;
     uint32_t num_encryption;
@@ -150,10 +152,13 @@ struct config_proposal {
     uint32_t num_prf;
     char **groups;
     uint32_t num_groups;
+    enum config_pfs pfs; /* ESP only, as is the next line */
+    char *rekey_group;   /* "same", "ike", "none" or a group */
     struct config_encryption
         encrs[CONFIG_TRANSFORMS_MAX]; /* resolved, from here on: numbers of the registry */
     uint16_t integs[CONFIG_TRANSFORMS_MAX], prfs[CONFIG_TRANSFORMS_MAX], kes[CONFIG_TRANSFORMS_MAX];
     uint32_t num_encrs, num_integs, num_prfs, num_kes;
+    uint16_t rekey_ke; /* POLICY_GROUP_* or a group */
 };
 
 struct config_proposals {
@@ -162,10 +167,13 @@ struct config_proposals {
 
 struct config_timers {
     char *half_open, *dpd, *retransmit, *response_keep, *ike_lifetime, *child_lifetime, *child_rekey,
-        *ike_rekey;
+        *ike_rekey, *childless, *auth_lifetime;
+    char *child_rekey_bytes, *child_rekey_packets, *child_lifetime_bytes, *child_lifetime_packets;
     uint32_t retries;
     ns_t half_open_ns, dpd_ns, retransmit_ns, response_keep_ns, ike_lifetime_ns, child_lifetime_ns,
-        child_rekey_ns, ike_rekey_ns; /* resolved */
+        child_rekey_ns, ike_rekey_ns, childless_ns,
+        auth_lifetime_ns; /* resolved, as is the next line; 0: never */
+    uint64_t child_rekey_bytes_n, child_rekey_packets_n, child_lifetime_bytes_n, child_lifetime_packets_n;
 };
 
 enum config_log_level { CONFIG_LOG_DEBUG, CONFIG_LOG_INFO, CONFIG_LOG_WARNING, CONFIG_LOG_ERROR };
@@ -202,6 +210,7 @@ struct config {
     struct config_proposals proposals;
     struct config_timers timers;
     struct config_mobike mobike;
+    bool childless; /* IKE_AUTH without a child (RFC 6023) */
     struct config_log log;
     struct config_metrics metrics;
     struct config_control control;

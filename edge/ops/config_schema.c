@@ -108,8 +108,15 @@ static const cyaml_schema_value_t connection_entry = {
     LIST_FIELD(#member, MAY, struct config_proposal, member, text_entry, 1, CONFIG_TRANSFORMS_MAX)
 static const cyaml_schema_field_t ike_fields[] = {PROPOSAL_LIST(encryption), PROPOSAL_LIST(integrity),
                                                   PROPOSAL_LIST(prf), PROPOSAL_LIST(groups), CYAML_FIELD_END};
-static const cyaml_schema_field_t esp_fields[] = {PROPOSAL_LIST(encryption), PROPOSAL_LIST(integrity),
-                                                  PROPOSAL_LIST(groups), CYAML_FIELD_END};
+static const cyaml_strval_t pfs_choices[] = {
+    {"allowed", CONFIG_PFS_ALLOWED}, {"required", CONFIG_PFS_REQUIRED}, {"refused", CONFIG_PFS_REFUSED}};
+static const cyaml_schema_field_t esp_fields[] = {
+    PROPOSAL_LIST(encryption),
+    PROPOSAL_LIST(integrity),
+    PROPOSAL_LIST(groups),
+    CHOICE_FIELD("pfs", MAY, struct config_proposal, pfs, pfs_choices),
+    TEXT_FIELD("rekey_group", MAY, struct config_proposal, rekey_group, 16),
+    CYAML_FIELD_END};
 
 static const cyaml_schema_field_t proposals_fields[] = {
     CYAML_FIELD_MAPPING("ike", MAY, struct config_proposals, ike, ike_fields),
@@ -117,13 +124,24 @@ static const cyaml_schema_field_t proposals_fields[] = {
     CYAML_FIELD_END,
 };
 
-#define DURATION_FIELD(member) TEXT_FIELD(#member, MAY, struct config_timers, member, 32)
+#define TIMER_FIELD(member) TEXT_FIELD(#member, MAY, struct config_timers, member, 32)
 static const cyaml_schema_field_t timers_fields[] = {
-    DURATION_FIELD(half_open),      DURATION_FIELD(dpd),
-    DURATION_FIELD(retransmit),     CYAML_FIELD_UINT("retries", MAY, struct config_timers, retries),
-    DURATION_FIELD(response_keep),  DURATION_FIELD(ike_lifetime),
-    DURATION_FIELD(child_lifetime), DURATION_FIELD(child_rekey),
-    DURATION_FIELD(ike_rekey),      CYAML_FIELD_END,
+    TIMER_FIELD(half_open),
+    TIMER_FIELD(dpd),
+    TIMER_FIELD(retransmit),
+    CYAML_FIELD_UINT("retries", MAY, struct config_timers, retries),
+    TIMER_FIELD(response_keep),
+    TIMER_FIELD(ike_lifetime),
+    TIMER_FIELD(child_lifetime),
+    TIMER_FIELD(child_rekey),
+    TIMER_FIELD(ike_rekey),
+    TIMER_FIELD(childless),
+    TIMER_FIELD(auth_lifetime),
+    TIMER_FIELD(child_rekey_bytes),
+    TIMER_FIELD(child_rekey_packets),
+    TIMER_FIELD(child_lifetime_bytes),
+    TIMER_FIELD(child_lifetime_packets),
+    CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t mobike_fields[] = {
@@ -166,6 +184,7 @@ static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_MAPPING("proposals", MAY, struct config, proposals, proposals_fields),
     CYAML_FIELD_MAPPING("timers", MAY, struct config, timers, timers_fields),
     CYAML_FIELD_MAPPING("mobike", MAY, struct config, mobike, mobike_fields),
+    CYAML_FIELD_BOOL("childless", MAY, struct config, childless),
     CYAML_FIELD_MAPPING("log", MAY, struct config, log, log_fields),
     CYAML_FIELD_MAPPING("metrics", MAY, struct config, metrics, metrics_fields),
     CYAML_FIELD_MAPPING("control", MAY, struct config, control, control_fields),

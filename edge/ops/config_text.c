@@ -35,6 +35,26 @@ bool duration_parse(const char *text, ns_t *ret_ns)
     return false;
 }
 
+bool amount_parse(const char *text, uint64_t *ret_amount)
+{
+    static const char scales[] = "KMGT";
+    size_t digits = strspn(text, "0123456789");
+
+    if (strcmp(text, "never") == 0) {
+        *ret_amount = 0;
+        return true;
+    }
+    if (digits == 0 || digits > 9 || strlen(text) > digits + 1) {
+        return false;
+    }
+    const char *scale = text[digits] == '\0' ? NULL : strchr(scales, text[digits]);
+    if (text[digits] != '\0' && scale == NULL) {
+        return false;
+    }
+    *ret_amount = strtoull(text, NULL, 10) << (scale == NULL ? 0 : 10 * (scale - scales + 1));
+    return true;
+}
+
 const char *duration_format(ns_t ns, char ret_text[32])
 {
     size_t i = HF_COUNT(units);

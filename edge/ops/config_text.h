@@ -7,6 +7,8 @@
 
 /* "500ms", "30s", "5m", "8h", "1d", "0" and "never" (both 0). */
 HF_MUST bool duration_parse(const char *text, ns_t *ret_ns);
+/* "500", "10M", "256G": K, M, G and T are powers of 1024; "0" and "never" (both 0). */
+HF_MUST bool amount_parse(const char *text, uint64_t *ret_amount);
 /* "30s", "90m": the largest unit that fits. */
 const char *duration_format(ns_t ns, char ret_text[32]);
 /* A prefix with its length, host bits zero; else a reason that says what would be right. */

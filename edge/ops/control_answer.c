@@ -22,6 +22,15 @@ static void put_ranges(struct json *j, const char *key, const struct ts_range *r
     json_array_end(j);
 }
 
+static void put_limit(struct json *j, const char *key, uint64_t limit)
+{
+    if (limit == 0) {
+        json_null(j, key);
+    } else {
+        json_u64(j, key, limit);
+    }
+}
+
 static void put_child(struct json *j, const struct child_view *child, const struct plane_counters *counters)
 {
     char text[SUITE_TEXT_MAX];
@@ -33,6 +42,10 @@ static void put_child(struct json *j, const struct child_view *child, const stru
     json_seconds(j, "age_s", child->age);
     put_ranges(j, "local_subnets", child->ts_local, child->num_ts_local);
     put_ranges(j, "remote_subnets", child->ts_remote, child->num_ts_remote);
+    put_limit(j, "rekey_bytes", child->soft.bytes);
+    put_limit(j, "rekey_packets", child->soft.packets);
+    put_limit(j, "limit_bytes", child->hard.bytes);
+    put_limit(j, "limit_packets", child->hard.packets);
     if (counters != NULL) {
         json_u64(j, "bytes_in", counters->bytes_in);
         json_u64(j, "bytes_out", counters->bytes_out);
@@ -85,6 +98,11 @@ static void put_session(struct json *j, const struct session_view *view, uint32_
     json_bool(j, "saved", view->established && !view->unsaved);
     json_seconds(j, "age_s", view->age);
     json_seconds(j, "idle_s", view->idle);
+    if (view->login_left == NS_NEVER) {
+        json_null(j, "login_ends_s");
+    } else {
+        json_seconds(j, "login_ends_s", view->login_left);
+    }
     json_hex(j, "spi_i", view->spi_i, 16);
     json_hex(j, "spi_r", view->spi_r, 16);
     json_string(j, "ike", view->suite.encr == 0 ? NULL : ike_suite_format(&view->suite, text));
@@ -187,6 +205,7 @@ static void put_counts(struct json *j, const struct snapshot *s)
     }
     json_u64(j, "sessions", sum.sessions);
     json_u64(j, "sessions_limit", s->sessions_max);
+    json_u64(j, "children", sum.children);
     json_u64(j, "half_open", sum.half_open);
     json_u64(j, "half_open_limit", s->half_open_max);
     json_u64(j, "unsaved", sum.unsaved);

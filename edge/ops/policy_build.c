@@ -325,7 +325,15 @@ static void limits_build(const struct build *b, struct policy *to)
                                         .ike_lifetime = timers->ike_lifetime_ns,
                                         .child_lifetime = timers->child_lifetime_ns,
                                         .ike_rekey = timers->ike_rekey_ns,
-                                        .child_rekey = timers->child_rekey_ns};
+                                        .child_rekey = timers->child_rekey_ns,
+                                        .childless = timers->childless_ns,
+                                        .auth_lifetime = timers->auth_lifetime_ns};
+    to->child =
+        (struct policy_child){.rekey = {timers->child_rekey_bytes_n, timers->child_rekey_packets_n},
+                              .lifetime = {timers->child_lifetime_bytes_n, timers->child_lifetime_packets_n},
+                              .rekey_group = config->proposals.esp.rekey_ke};
+    to->esp.ke_required = config->proposals.esp.pfs == CONFIG_PFS_REQUIRED;
+    to->childless = config->childless;
     to->num_listen = config->listen.num_addresses;
     memcpy(to->listen, config->listen.addrs, to->num_listen * sizeof(to->listen[0]));
     to->mobike_unchecked = config->mobike.trust_addresses;

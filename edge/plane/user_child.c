@@ -205,6 +205,7 @@ static void child_fill(struct user_child *child, const struct plane_child *insta
     child->moved_again = 0;
     child->is_outbound = false;
     child->told_half = child->told_spent = false;
+    volume_init(child, install);
 }
 
 static bool suite_is_usable(const struct plane_child *install)

@@ -35,6 +35,10 @@ static enum cause esp_take(struct plane_user *plane, ns_t now, const struct endp
     if (child == NULL) {
         return CAUSE_ESP_SPI;
     }
+    if (child->is_worn) {
+        volume_reached(plane, child);
+        return CAUSE_ESP_VOLUME;
+    }
     enum cause cause = esp_open(&child->in, &child_warm(plane, child)->in, bytes, len, &opened);
     if (opened.authentic) {
         child->last_in = now;
@@ -55,6 +59,7 @@ static enum cause esp_take(struct plane_user *plane, ns_t now, const struct endp
     child->bytes_in += opened.inner.len;
     plane->counters.packets_in++;
     plane->counters.bytes_in += opened.inner.len;
+    volume_watch(plane, child, child->bytes_in, child->packets_in);
     merge_packet(plane, opened.packet, &opened.inner);
     return CAUSE_NONE;
 }

@@ -28,9 +28,12 @@ struct user_child {
     struct ranges *ts; /* of table.ranges */
     uint64_t packets_in, bytes_in, packets_out, bytes_out;
     ns_t last_in;
-    ns_t moved_again; /* the next PLANE_EVENT_MOVED not before */
-    bool is_outbound; /* listed */
-    bool told_half, told_spent;
+    ns_t moved_again;          /* the next PLANE_EVENT_MOVED not before */
+    bool is_outbound;          /* listed */
+    struct plane_volume watch; /* soft, then hard */
+    struct plane_volume hard;
+    bool told_half, told_spent, told_aged, told_worn;
+    bool is_worn; /* carries nothing any more */
 };
 
 #define WARM_NONE UINT32_MAX
@@ -94,6 +97,20 @@ struct warm *child_warm(struct plane_user *plane, struct user_child *child);
 
 /* user_outbound.c */
 void burst_flush(struct plane_user *plane);
+
+/* user_volume.c */
+bool event_send(struct plane_user *plane, const struct user_child *child, enum plane_event_type type);
+void volume_init(struct user_child *child, const struct plane_child *install);
+/* A limit is reached: the soft one the first time, then the hard one. */
+void volume_reached(struct plane_user *plane, struct user_child *child);
+
+static inline void volume_watch(struct plane_user *plane, struct user_child *child, uint64_t bytes,
+                                uint64_t packets)
+{
+    if (bytes >= child->watch.bytes || packets >= child->watch.packets) {
+        volume_reached(plane, child);
+    }
+}
 
 /* user_icmp.c: tells the sender of an inner packet that the tunnel's MTU is smaller (RFC 1191, RFC 4443 3.2);
  * says nothing where these RFCs or the rate limit forbid it. */

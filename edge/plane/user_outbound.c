@@ -85,14 +85,6 @@ static enum cause segment_send(struct plane_user *plane, struct user_child *chil
     return CAUSE_NONE;
 }
 
-static bool event_send(struct plane_user *plane, const struct user_child *child, enum plane_event_type type)
-{
-    const struct plane_host *host = &plane->config.host;
-    struct plane_event event = {.type = type, .child = child->child, .sequence_out = child->out.sequence};
-
-    return host->event(host->context, &event);
-}
-
 static void sequence_watch(struct plane_user *plane, struct user_child *child)
 {
     if (!child->told_half && esp_out_wants_limit(&child->out)) {
@@ -120,6 +112,11 @@ void plane_user_outbound(struct plane_user *plane, ns_t now, uint8_t *packet, si
         drop_count(plane, CAUSE_TUN_NO_SA);
         return;
     }
+    if (child->is_worn) {
+        volume_reached(plane, child);
+        drop_count(plane, CAUSE_ESP_VOLUME);
+        return;
+    }
     for (uint32_t i = 0; i < super.count; i++) {
         cause = segment_send(plane, child, &super, i);
         if (cause != CAUSE_NONE) {
@@ -127,4 +124,5 @@ void plane_user_outbound(struct plane_user *plane, ns_t now, uint8_t *packet, si
         }
     }
     sequence_watch(plane, child);
+    volume_watch(plane, child, child->bytes_out, child->packets_out);
 }

@@ -10,6 +10,7 @@ enum child_field {
     CHILD_TS_REMOTE,
     CHILD_LAST_REQUIRED = CHILD_TS_REMOTE,
     CHILD_DOOMED, /* there or not */
+    CHILD_VOLUME, /* not there: nothing */
 };
 
 /* ---- writing */
@@ -61,6 +62,9 @@ void child_write(struct writer *w, uint8_t tag, const struct record_child *child
     ranges_write(w, CHILD_TS_REMOTE, child->ts_remote, child->num_ts_remote);
     if (child->doomed) {
         field_write(w, CHILD_DOOMED, (struct span){0});
+    }
+    if (child->bytes > 0 || child->packets > 0) {
+        pair64_write(w, CHILD_VOLUME, child->bytes, child->packets);
     }
     field_end(w, outer_at);
 }
@@ -133,9 +137,11 @@ bool child_read(struct span bytes, struct record_child *ret_child)
     const struct span *body = fields.body;
     bool whole = fields_read(bytes, CHILD_LAST_REQUIRED, 0, &fields);
     ret_child->doomed = (fields.seen >> CHILD_DOOMED & 1) != 0;
-    return whole && pair32_read(body[CHILD_SPIS], &ret_child->spi_in, &ret_child->spi_out) &&
-           ret_child->spi_in != 0 && ret_child->spi_out != 0 &&
-           child_suite_read(body[CHILD_SUITE], &ret_child->suite) &&
+    bool carried = (fields.seen >> CHILD_VOLUME & 1) != 0;
+    ret_child->bytes = ret_child->packets = 0;
+    return whole && (!carried || pair64_read(body[CHILD_VOLUME], &ret_child->bytes, &ret_child->packets)) &&
+           pair32_read(body[CHILD_SPIS], &ret_child->spi_in, &ret_child->spi_out) && ret_child->spi_in != 0 &&
+           ret_child->spi_out != 0 && child_suite_read(body[CHILD_SUITE], &ret_child->suite) &&
            child_keys_read(body[CHILD_KEYS], ret_child) &&
            pair64_read(body[CHILD_SEQUENCES], &ret_child->sequence_limit, &ret_child->sequence_in) &&
            ranges_read(body[CHILD_TS_LOCAL], ret_child->ts_local, &ret_child->num_ts_local) &&

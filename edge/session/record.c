@@ -31,6 +31,7 @@ enum field {
     FIELD_CHILD,
     FIELD_RESPONSE,
     FIELD_MOBIKE,
+    FIELD_AUTH_UNTIL,
 };
 
 enum flag {
@@ -143,6 +144,11 @@ size_t record_encode(const struct session_record *record, uint8_t *ret_bytes, si
     }
     if (record->mobike) {
         field_write(&w, FIELD_MOBIKE, (struct span){0});
+    }
+    if (record->auth_until_unix_s != 0) {
+        at = field_begin(&w, FIELD_AUTH_UNTIL);
+        writer_u64(&w, (uint64_t)record->auth_until_unix_s);
+        field_end(&w, at);
     }
     if (w.overflow) {
         secret_wipe(ret_bytes, w.len);
@@ -287,6 +293,11 @@ static bool record_read(struct reader *r, struct session_record *ret_record)
     }
     if ((fields.seen & UINT32_C(1) << FIELD_RESPONSE) != 0) {
         ret_record->response = body[FIELD_RESPONSE];
+    }
+    if (read && (fields.seen & UINT32_C(1) << FIELD_AUTH_UNTIL) != 0) {
+        struct reader until = reader_of(body[FIELD_AUTH_UNTIL]);
+        ret_record->auth_until_unix_s = (int64_t)reader_u64(&until);
+        read = reader_done(&until);
     }
     ret_record->mobike = (fields.seen & UINT32_C(1) << FIELD_MOBIKE) != 0;
     return read;

@@ -21,7 +21,8 @@ struct record_child {
     struct ts_range ts_local[SELECTORS_PER_CHILD_MAX];
     struct ts_range ts_remote[SELECTORS_PER_CHILD_MAX];
     uint32_t num_ts_local, num_ts_remote;
-    bool doomed; /* we replaced it and are about to delete it */
+    uint64_t bytes, packets; /* carried so far, of the busier direction, as far as known when written */
+    bool doomed;             /* we replaced it and are about to delete it */
 };
 
 struct session_record {
@@ -44,6 +45,7 @@ struct session_record {
     uint32_t num_addresses;
     int64_t established_unix_s; /* of the session, not of this IKE SA */
     int64_t written_unix_s;
+    int64_t auth_until_unix_s; /* RFC 4478; 0: no end */
     struct record_child children[CHILD_PER_SA_MAX];
     uint32_t num_children;
     /* The answer to request peer_next_id - 1, as sent: a client that lost it to our crash asks again and must

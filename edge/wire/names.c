@@ -3,8 +3,8 @@
 
 #include "edge/base/compiler.h"
 
-#define CASE(prefix, name)   \
-    case prefix##_##name:    \
+#define CASE(prefix, name)                                                                                   \
+    case prefix##_##name:                                                                                    \
         return #name
 
 const char *ike_exchange_name(uint8_t exchange)
@@ -66,6 +66,7 @@ const char *ike_notify_name(uint16_t type)
         CASE(NOTIFY, UPDATE_SA_ADDRESSES);
         CASE(NOTIFY, COOKIE2);
         CASE(NOTIFY, NO_NATS_ALLOWED);
+        CASE(NOTIFY, AUTH_LIFETIME);
         CASE(NOTIFY, REDIRECT_SUPPORTED);
         CASE(NOTIFY, TICKET_REQUEST);
         CASE(NOTIFY, CHILDLESS_IKEV2_SUPPORTED);

@@ -34,6 +34,22 @@ struct totals {
     uint32_t established, half_open, children, unsaved, v4, v6;
 };
 
+/* A client that logs in again keeps its address: two sessions of one identity have one lease. */
+static bool is_shared(const struct world *world, uint32_t until, const struct identity *id,
+                      const struct ip_addr *addr)
+{
+    struct session_view other;
+    uint32_t cursor = 0;
+    while (core_session_next(world->core, world->now, &cursor, &other) && cursor < until) {
+        for (uint32_t i = 0; i < other.num_addresses; i++) {
+            if (ip_equal(&other.addresses[i], addr)) {
+                return other.remote_id != NULL && id != NULL && identity_equal(other.remote_id, id);
+            }
+        }
+    }
+    return false;
+}
+
 static struct totals totals_of(const struct world *world)
 {
     struct totals totals = {0};
@@ -44,6 +60,9 @@ static struct totals totals_of(const struct world *world)
         totals.unsaved += view.unsaved ? 1 : 0;
         totals.children += view.num_children;
         for (uint32_t i = 0; i < view.num_addresses; i++) {
+            if (is_shared(world, cursor, view.remote_id, &view.addresses[i])) {
+                continue;
+            }
             *(ip_is_v4(&view.addresses[i]) ? &totals.v4 : &totals.v6) += 1;
         }
     }

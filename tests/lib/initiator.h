@@ -28,6 +28,7 @@ struct deviations {
     bool no_auth_payload;    /* IKE_AUTH as an EAP client would begin it */
     bool auth_flip;          /* one bit of AUTH is wrong */
     bool critical_unknown;   /* an unknown payload with the critical bit in IKE_AUTH */
+    bool lone_selectors;     /* a login without SA payload, but with selectors */
     bool skip_child_delete;  /* a rekeyed child is not deleted */
     bool skip_ike_delete;    /* a rekeyed IKE SA is not deleted */
     bool no_nats_lie;        /* NO_NATS_ALLOWED names another port than the datagram has */
@@ -61,6 +62,7 @@ struct initiator_config {
     struct ip_addr wanted_v4; /* zero: any */
     bool fragmentation;
     bool initial_contact;
+    bool childless; /* asks for no child at login, whatever the gateway offers (RFC 6023) */
     bool mobike;
     bool no_nats;               /* demands that no NAT is on the way (RFC 4555 3.9) */
     bool behind_nat;            /* lies about its source as a NAT would make it */
@@ -163,8 +165,10 @@ struct initiator {
     struct initiator_config config;
     enum initiator_state state;
     enum initiator_why why;
-    uint16_t notify;       /* error that the last answer carried, 0 for none */
-    uint16_t child_notify; /* why IKE_AUTH or CREATE_CHILD_SA brought no child */
+    uint16_t notify;          /* error that the last answer carried, 0 for none */
+    bool childless;           /* the gateway offers logins without a child */
+    uint32_t auth_lifetime_s; /* what the gateway said (RFC 4478); 0: nothing */
+    uint16_t child_notify;    /* why IKE_AUTH or CREATE_CHILD_SA brought no child */
     struct endpoint local, remote;
     bool natt;
     bool fragmentation;

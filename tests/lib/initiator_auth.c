@@ -96,8 +96,12 @@ void client_build_auth(struct initiator *client, struct builder *b)
         build_own_auth(client, b);
     }
     build_cp(client, b);
-    client_build_esp_sa(client, b, false);
-    client_build_ts(client, b);
+    if (!config->childless) {
+        client_build_esp_sa(client, b, false);
+    }
+    if (!config->childless || config->deviate.lone_selectors) {
+        client_build_ts(client, b);
+    }
     client_build_mobike(client, b);
     if (config->deviate.critical_unknown) {
         payload_begin(b, 200);
@@ -196,6 +200,9 @@ void client_auth_answered(struct initiator *client)
     }
     client_read_mobike(client);
     client->child_notify = error;
+    const struct notify *lifetime = message_notify(message, NOTIFY_AUTH_LIFETIME);
+    client->auth_lifetime_s =
+        lifetime != NULL && lifetime->data.len == 4 ? be32_load(lifetime->data.data) : 0;
     if (message->sa.len > 0 &&
         !client_child_accept(client, span_of(client->nonce_r, client->nonce_r_len), NULL)) {
         client_fail(client, INITIATOR_BAD_PEER, 0);

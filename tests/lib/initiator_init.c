@@ -162,6 +162,7 @@ void client_init_receive(struct initiator *client, const struct ike_header *head
     client->peer_hashes = hashes_in(&client->message);
     client->fragmentation = client->config.fragmentation &&
                             message_notify(&client->message, NOTIFY_FRAGMENTATION_SUPPORTED) != NULL;
+    client->childless = message_notify(&client->message, NOTIFY_CHILDLESS_IKEV2_SUPPORTED) != NULL;
     if (behind_nat(client)) {
         client->natt = true;
         client->local.port = client->remote.port = 4500;

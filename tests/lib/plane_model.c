@@ -61,7 +61,9 @@ static enum cause install(struct plane_model *plane, const struct plane_child *w
                                                      .local = wanted->local,
                                                      .remote = wanted->remote,
                                                      .sequence_out = wanted->sequence_out,
-                                                     .sequence_limit = wanted->sequence_limit};
+                                                     .sequence_limit = wanted->sequence_limit,
+                                                     .soft = wanted->soft,
+                                                     .hard = wanted->hard};
     return CAUSE_NONE;
 }
 

@@ -21,6 +21,7 @@ struct plane_model_child {
     bool outbound;
     struct endpoint local, remote;
     uint64_t sequence_out, sequence_limit;
+    struct plane_volume soft, hard;
 };
 
 /* An outbound key as it was installed: never twice with one epoch, for the epoch makes its IVs new. */

@@ -50,6 +50,30 @@ static void act_create_child(struct world *world)
     }
 }
 
+/* Three live at once; then the first goes, and the others go on under another IKE SA. */
+static void act_children(struct world *world)
+{
+    for (int i = 0; i < 2; i++) {
+        if (initiator_create_child(client_of(world), world->now)) {
+            (void)world_settle(world, STORY_NS);
+        }
+    }
+    if (initiator_delete_child(client_of(world), world->now, 0)) {
+        (void)world_settle(world, STORY_NS);
+    }
+    if (initiator_rekey_child(client_of(world), world->now, 1)) {
+        (void)world_settle(world, STORY_NS);
+    }
+    if (initiator_rekey_ike(client_of(world), world->now)) {
+        (void)world_settle(world, STORY_NS);
+    }
+}
+
+static bool has_two_children(const struct world *world)
+{
+    return client_of(world)->state == INITIATOR_UP && initiator_num_children(client_of(world)) == 2;
+}
+
 static void act_rekey_ike(struct world *world)
 {
     if (initiator_rekey_ike(client_of(world), world->now)) {
@@ -77,6 +101,30 @@ static void act_disconnect(struct world *world)
     world_disconnect(world, 0);
     (void)world_settle(world, STORY_NS);
     world_run(world, STORY_NS);
+}
+
+/* RFC 6023: first the login, then the child. */
+static void act_childless(struct world *world)
+{
+    client_of(world)->config.childless = true;
+    world->policy.policy.childless = true;
+    act_connect(world);
+    if (initiator_create_child(client_of(world), world->now)) {
+        (void)world_settle(world, STORY_NS);
+    }
+}
+
+/* The login is good for 20 s (RFC 4478): the client dials anew, from the same place, and leaves the old one
+ * behind. */
+static void act_login_again(struct world *world)
+{
+    struct initiator *client = client_of(world);
+    world->policy.policy.timers.auth_lifetime = 20 * NS_PER_S;
+    client->config.initial_contact = false;
+    act_connect(world);
+    client->config.wanted_v4 = client->addresses[0];
+    initiator_vanish(client);
+    act_connect(world);
 }
 
 static void act_reconnect(struct world *world)
@@ -162,6 +210,19 @@ const struct story stories[] = {
      .what = "a second Child SA comes and the first one goes",
      .begin = begin_up,
      .act = act_create_child,
+     .reached = is_up},
+    {.name = "children",
+     .what = "three Child SAs at once; one goes, one is rekeyed, then the IKE SA",
+     .begin = begin_up,
+     .act = act_children,
+     .reached = has_two_children},
+    {.name = "childless",
+     .what = "the client logs in without a Child SA and creates one later",
+     .act = act_childless,
+     .reached = is_up},
+    {.name = "login-again",
+     .what = "a second login from the same place takes the first one's address over",
+     .act = act_login_again,
      .reached = is_up},
     {.name = "rekey-ike",
      .what = "the client rekeys its IKE SA and deletes the old one",

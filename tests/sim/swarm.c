@@ -43,6 +43,26 @@ static void client_vary(struct initiator_config *config, struct sim_rand *rand)
     config->deviate.skip_ike_delete = sim_rand_chance(rand, 50);
 }
 
+/* Some worlds have the policies of a long life; their fate is a stream of its own, so that the others stay as
+ * they were. */
+static void long_life(struct world *world, uint64_t seed)
+{
+    static const uint16_t groups[] = {POLICY_GROUP_SAME, POLICY_GROUP_NONE, POLICY_GROUP_IKE, KE_P256};
+    struct sim_rand rand = sim_rand_of(seed ^ UINT64_C(0x10f6));
+    struct policy *policy = &world->policy.policy;
+    if (!sim_rand_chance(&rand, 300)) {
+        return;
+    }
+    policy->childless = true;
+    policy->timers.childless = maybe(&rand, 30) * NS_PER_S;
+    policy->timers.auth_lifetime = maybe(&rand, 90) * NS_PER_S;
+    policy->child.rekey_group = groups[sim_rand_below(&rand, HF_COUNT(groups))];
+    for (uint32_t i = 0; i < world->num_clients; i++) {
+        world->clients[i]->config.childless = sim_rand_chance(&rand, 500);
+        world->clients[i]->config.initial_contact &= sim_rand_chance(&rand, 500);
+    }
+}
+
 static struct world *swarm_world(struct sim_rand *rand, uint64_t seed, bool verbose)
 {
     static const char *const names[] = {"alice@example.net", "carol@example.net", "dave@example.net"};
@@ -66,6 +86,7 @@ static struct world *swarm_world(struct sim_rand *rand, uint64_t seed, bool verb
     for (uint32_t i = 0; i < world->num_clients; i++) {
         client_vary(&world->clients[i]->config, rand);
     }
+    long_life(world, seed);
     return world;
 }
 
@@ -89,6 +110,10 @@ static void client_deed(struct world *world, struct sim_rand *rand)
     uint32_t child = initiator_first_child(client);
     if (client->state != INITIATOR_UP) {
         if (client->state != INITIATOR_INIT && client->state != INITIATOR_AUTH) {
+            if (world->policy.policy.childless && client->num_addresses > 0 &&
+                ip_is_v4(&client->addresses[0])) {
+                client->config.wanted_v4 = client->addresses[0];
+            }
             initiator_connect(client, world->now);
         }
         return;
@@ -143,6 +168,9 @@ static void plane_deed(struct world *world, struct sim_rand *rand)
     } else if (sim_rand_chance(rand, 300)) {
         event.plane.type = PLANE_EVENT_MOVED;
         event.plane.remote.port ^= 1;
+    }
+    if (world->policy.policy.childless && event.plane.type == PLANE_EVENT_SEQUENCE) {
+        event.plane.type = child->child % 2 == 0 ? PLANE_EVENT_AGED : PLANE_EVENT_WORN;
     }
     world_event(world, &event);
 }

@@ -56,16 +56,17 @@ static void echo_send(struct load *load, struct session *session)
     uint8_t bytes[PACKET_BYTES + ESP_OVERHEAD_MAX];
     struct session_child *child = &session->child;
     struct esp_out out;
-    bool good =
-        esp_out_init(&out, &child->suite, &child->key_out, child->spi_out, 1, child->sent, UINT64_MAX);
+    struct esp_cipher cipher;
+    bool good = esp_cipher_init(&cipher, &child->suite, &child->key_out);
     hf_assert(good);
+    esp_out_init(&out, &child->suite, child->spi_out, 1, child->sent, UINT64_MAX);
     packet_write(load, session, bytes + out.shape.head_len);
-    enum cause cause = esp_seal(&out, bytes, PACKET_BYTES);
+    enum cause cause = esp_seal(&out, &cipher, bytes, PACKET_BYTES);
     hf_assert(cause == CAUSE_NONE);
     child->sent = out.sequence;
     struct span sealed = span_of(bytes, esp_sealed_len(&out.shape, PACKET_BYTES));
     net_send(&load->net, session->socket, &session->local.addr, &session->remote, false, sealed);
-    esp_out_done(&out);
+    esp_cipher_done(&cipher);
 }
 
 void echo_act(struct load *load, struct session *session)
@@ -94,11 +95,13 @@ static bool open_with(const struct datagram *datagram, const struct esp_suite *s
                       const struct esp_keys *keys, uint32_t spi, struct esp_opened *ret_opened)
 {
     static struct esp_in in;
-    if (!esp_in_init(&in, suite, keys, spi, 0)) {
+    struct esp_cipher cipher;
+    if (!esp_cipher_init(&cipher, suite, keys)) {
         return false;
     }
-    enum cause cause = esp_open(&in, datagram->bytes, datagram->len, ret_opened);
-    esp_in_done(&in);
+    esp_in_init(&in, suite, spi, 0);
+    enum cause cause = esp_open(&in, &cipher, datagram->bytes, datagram->len, ret_opened);
+    esp_cipher_done(&cipher);
     return cause == CAUSE_NONE && ret_opened->packet != NULL;
 }
 

@@ -213,7 +213,7 @@ static void esp(struct hostile *h, struct hostile_shot *shot)
     shot->natt = true;
     shot->len = lens[below(h, HF_COUNT(lens))];
     noise_at(h, shot->bytes, shot->len);
-    be32_store(shot->bytes, target(h)->child_out);
+    be32_store(shot->bytes, target(h)->child.spi_out);
 }
 
 static void esp_to_nobody(struct hostile *h, struct hostile_shot *shot)

@@ -166,6 +166,29 @@ Test(run, a_spent_child_ends_the_session)
     done(world);
 }
 
+/* Of several children only the one goes that is worn; the client is told of both ends. */
+Test(run, a_worn_child_leaves_the_others)
+{
+    struct world *world = up();
+    struct initiator *client = world->clients[0];
+    cr_assert(initiator_create_child(client, world->now));
+    (void)world_settle(world, 5 * NS_PER_S);
+    uint32_t spi = client->children[0].spi_out, other = client->children[1].spi_out;
+    struct event event = plane_news(world, PLANE_EVENT_WORN);
+    world_event(world, &event);
+    world_run(world, 2 * NS_PER_S);
+    cr_expect_null(plane_model_find(&world->plane, spi));
+    cr_expect_not_null(plane_model_find(&world->plane, other));
+    cr_expect_eq(initiator_num_children(client), 1);
+    cr_assert_eq(client->state, INITIATOR_UP);
+    event.plane.child = plane_model_find(&world->plane, other)->child;
+    world_event(world, &event);
+    (void)world_settle(world, 5 * NS_PER_S);
+    cr_expect_eq(client->state, INITIATOR_CLOSED);
+    cr_expect_eq(core_counters(world->core)->sessions_ended[CAUSE_ESP_VOLUME], 1);
+    done(world);
+}
+
 /* RFC 7296 2.23: ESP from another address moves a client behind a NAT, and no other. */
 Test(run, a_moved_client_is_followed_behind_a_nat)
 {

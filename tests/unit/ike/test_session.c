@@ -151,13 +151,24 @@ Test(session, has_a_limited_number_of_children)
     struct world *world = live_new(NULL, NULL);
     struct initiator *client = world->clients[0];
     cr_assert(world_connect(world, 0));
-    for (uint32_t i = 1; i <= CHILD_PER_SA_MAX; i++) {
+    for (uint32_t i = 1; i <= CHILD_NEW_PER_SA_MAX; i++) {
         cr_assert(initiator_create_child(client, world->now));
         (void)world_settle(world, 5 * NS_PER_S);
-        cr_expect_eq(client->child_notify, i < CHILD_PER_SA_MAX ? 0 : NOTIFY_NO_ADDITIONAL_SAS,
+        cr_expect_eq(client->child_notify, i < CHILD_NEW_PER_SA_MAX ? 0 : NOTIFY_NO_ADDITIONAL_SAS,
                      "child %u: %u", i, client->child_notify);
     }
+    cr_expect_eq(core_counters(world->core)->children, CHILD_NEW_PER_SA_MAX);
+    /* Every one of them can be rekeyed before an old one goes. */
+    client->config.deviate.skip_child_delete = true;
+    for (uint32_t i = 0; i < CHILD_NEW_PER_SA_MAX; i++) {
+        cr_assert(initiator_rekey_child(client, world->now, i));
+        (void)world_settle(world, 5 * NS_PER_S);
+        cr_expect_eq(client->child_notify, 0, "child %u: %u", i, client->child_notify);
+    }
     cr_expect_eq(core_counters(world->core)->children, CHILD_PER_SA_MAX);
+    cr_assert(initiator_rekey_child(client, world->now, CHILD_NEW_PER_SA_MAX));
+    (void)world_settle(world, 5 * NS_PER_S);
+    cr_expect_eq(client->child_notify, NOTIFY_TEMPORARY_FAILURE, "an old one must go first");
     live_free(world);
 }
 

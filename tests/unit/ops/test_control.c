@@ -132,6 +132,7 @@ static struct session_view view_of(const struct identity *id)
         .connection = "staff",
         .suite = {ENCR_AES_CBC, 256, INTEG_HMAC_SHA2_256_128, PRF_HMAC_SHA2_256, KE_MODP_2048},
         .age = 1500 * NS_PER_MS,
+        .login_left = 60 * NS_PER_S,
         .num_addresses = 1,
         .num_children = 1};
 
@@ -151,6 +152,8 @@ static struct session_view view_of(const struct identity *id)
                             .num_ts_local = 1,
                             .ts_remote = &ranges[1],
                             .num_ts_remote = 2,
+                            .soft = {1000, 0},
+                            .hard = {2000, 30},
                             .suite = {ENCR_CHACHA20_POLY1305, 256, INTEG_NONE, KE_X25519, true}};
     return view;
 }
@@ -172,11 +175,13 @@ Test(control, sessions)
         "\"local\":\"192.0.2.7:4500\",\"addresses\":[\"10.9.0.17\"],\"nat\":true,\"quirks\":[\"no_pfs\"],"
         "\"restored\":false,"
         "\"saved\":true,"
-        "\"age_s\":1.500,\"idle_s\":0.000,\"spi_i\":\"0000000000000001\",\"spi_r\":\"0000000000000002\","
+        "\"age_s\":1.500,\"idle_s\":0.000,\"login_ends_s\":60.000,\"spi_i\":\"0000000000000001\",\"spi_r\":"
+        "\"0000000000000002\","
         "\"ike\":\"AES-CBC-256/HMAC-SHA2-256-128/HMAC-SHA2-256/MODP-2048\",\"worker\":3,\"shard\":5,"
         "\"bytes_in\":10,\"bytes_out\":20,\"children\":[{\"spi_in\":\"40000001\",\"spi_out\":\"00000007\","
         "\"esp\":\"CHACHA20-POLY1305/X25519/ESN\",\"age_s\":0.000,\"local_subnets\":[\"10.0.0.0/8\"],"
-        "\"remote_subnets\":[\"10.9.0.17/32[17/53]\",\"10.9.0.1-10.9.0.6\"],\"bytes_in\":10,\"bytes_out\":20,"
+        "\"remote_subnets\":[\"10.9.0.17/32[17/53]\",\"10.9.0.1-10.9.0.6\"],\"rekey_bytes\":1000,"
+        "\"rekey_packets\":null,\"limit_bytes\":2000,\"limit_packets\":30,\"bytes_in\":10,\"bytes_out\":20,"
         "\"packets_in\":1,\"packets_out\":2}]}}");
     view = (struct session_view){.session_id = 1};
     cr_assert_gt(control_session_format(line, sizeof(line), &view, 0, NULL), 0);

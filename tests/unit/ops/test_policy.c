@@ -101,6 +101,12 @@ Test(policy, of_everything)
     cr_assert_eq(policy->timers.child_lifetime, 7200 * NS_PER_S);
     cr_assert_eq(policy->timers.ike_rekey, 0);
     cr_assert_eq(policy->timers.child_rekey, 0, "rekeying is the clients' until the config says otherwise");
+    cr_assert_eq(policy->child.lifetime.bytes, UINT64_C(256) << 30, "AES-GCM has a margin to keep");
+    cr_assert_eq(policy->child.lifetime.packets, UINT64_C(16) << 30);
+    cr_assert_eq(policy->child.rekey.bytes, 0);
+    cr_assert_eq(policy->child.rekey_group, POLICY_GROUP_SAME);
+    cr_assert(!policy->childless && !policy->esp.ke_required);
+    cr_assert_eq(policy->timers.auth_lifetime, 0);
     policy_free(policy);
     policy_free(NULL);
 }

@@ -393,6 +393,57 @@ Test(plane, events_are_told_until_they_are_taken)
     world_close(world);
 }
 
+/* What one key may protect: told once at the soft limit, and silent both ways from the hard one on. */
+Test(plane, volumes)
+{
+    static const struct {
+        const char *what;
+        struct plane_volume soft, hard;
+        bool inbound;
+        uint32_t aged_after, worn_after; /* packets; 0: never */
+    } rows[] = {
+        {"packets out", {0, 5}, {0, 9}, false, 5, 9}, {"packets in", {0, 5}, {0, 9}, true, 5, 9},
+        {"no limit", {0, 0}, {0, 0}, false, 0, 0},    {"soft only", {0, 5}, {0, 0}, false, 5, 0},
+        {"hard only", {0, 0}, {0, 9}, true, 9, 9},    {"bytes out", {1, 0}, {2000, 9}, false, 1, 9},
+        {"bytes in", {1, 0}, {1, 0}, true, 1, 1},     {"soft above hard", {0, 20}, {0, 9}, false, 9, 9},
+    };
+    for (size_t i = 0; i < HF_COUNT(rows); i++) {
+        struct world *world = world_open(1400, false);
+        struct side *side = &world->gateway;
+        struct plane_child child = child_of(world, 1, 3, 2), mirror = mirror_of(world, &child);
+        struct packet_spec spec = rows[i].inbound ? tcp_spec() : to_client();
+        uint8_t packet[PACKET_MAX];
+        child.soft = rows[i].soft;
+        child.hard = rows[i].hard;
+        spec.payload_len = 10;
+        cr_assert(side_install(side, &child) == CAUSE_NONE &&
+                  side_install(&world->client, &mirror) == CAUSE_NONE);
+        uint32_t carried = 0, aged = 0, worn = 0;
+        for (uint32_t n = 1; n <= 30; n++) {
+            struct side *from = rows[i].inbound ? &world->client : side;
+            struct side *to = rows[i].inbound ? side : &world->client;
+            side_send(from, NULL, packet, packet_write(&spec, packet));
+            side_flush(from);
+            side_deliver(from, to);
+            side_flush(to);
+            carried += to->num_tun;
+            for (uint32_t k = 0; k < side->num_events; k++) {
+                aged = side->events[k].type == PLANE_EVENT_AGED && aged == 0 ? n : aged;
+                worn = side->events[k].type == PLANE_EVENT_WORN && worn == 0 ? n : worn;
+            }
+            cr_expect_leq(side->num_events, 2u, "%s: told once each", rows[i].what);
+            side_clear(side);
+            side_clear(&world->client);
+        }
+        uint32_t most = rows[i].worn_after == 0 ? 30 : rows[i].worn_after;
+        cr_expect_eq(aged, rows[i].aged_after, "%s: aged after %u", rows[i].what, aged);
+        cr_expect_eq(worn, rows[i].worn_after, "%s: worn after %u", rows[i].what, worn);
+        cr_expect_eq(carried, most, "%s: %u packets", rows[i].what, carried);
+        cr_expect_eq(drops(side, CAUSE_ESP_VOLUME), 30 - most, "%s", rows[i].what);
+        world_close(world);
+    }
+}
+
 /* The kernel joins datagrams of one client and size, whatever is in them. The worker takes IKE out before
  * (io/steer.h); what is left of it is no Child SA's. */
 Test(plane, no_esp_between_esp)

@@ -130,6 +130,9 @@ void sample_large(struct session_record *ret_record)
         child->num_ts_remote = SELECTORS_PER_CHILD_MAX;
     }
     ret_record->num_children = CHILD_PER_SA_MAX;
+    ret_record->children[1].bytes = UINT64_C(1) << 38;
+    ret_record->children[2].packets = 7;
+    ret_record->auth_until_unix_s = 1700003600;
 }
 
 static bool identities_equal(const struct identity *a, const struct identity *b)
@@ -157,8 +160,9 @@ static bool children_equal(const struct record_child *a, const struct record_chi
            memcmp(&a->key_in, &b->key_in, sizeof(a->key_in)) == 0 &&
            memcmp(&a->key_out, &b->key_out, sizeof(a->key_out)) == 0 &&
            a->sequence_limit == b->sequence_limit && a->sequence_in == b->sequence_in &&
-           a->doomed == b->doomed && a->num_ts_local == b->num_ts_local &&
-           a->num_ts_remote == b->num_ts_remote && ranges_equal(a->ts_local, b->ts_local, a->num_ts_local) &&
+           a->doomed == b->doomed && a->bytes == b->bytes && a->packets == b->packets &&
+           a->num_ts_local == b->num_ts_local && a->num_ts_remote == b->num_ts_remote &&
+           ranges_equal(a->ts_local, b->ts_local, a->num_ts_local) &&
            ranges_equal(a->ts_remote, b->ts_remote, a->num_ts_remote);
 }
 
@@ -174,7 +178,8 @@ bool records_equal(const struct session_record *a, const struct session_record *
         identities_equal(&a->remote_id, &b->remote_id) && strcmp(a->connection, b->connection) == 0 &&
         strcmp(a->pool, b->pool) == 0 && a->num_addresses == b->num_addresses &&
         a->established_unix_s == b->established_unix_s && a->written_unix_s == b->written_unix_s &&
-        a->num_children == b->num_children && span_equal(a->response, b->response);
+        a->auth_until_unix_s == b->auth_until_unix_s && a->num_children == b->num_children &&
+        span_equal(a->response, b->response);
     for (uint32_t i = 0; equal && i < a->num_addresses; i++) {
         equal = ip_equal(&a->addresses[i], &b->addresses[i]);
     }

@@ -184,7 +184,10 @@ Test(record, fields_missing_twice_or_unknown)
         enum cause wanted = times <= CHILD_PER_SA_MAX ? CAUSE_NONE : CAUSE_RECORD;
         cr_expect_eq(decode_exact(changed, with_field(bytes, len, 14, times, changed)), wanted, "%u", times);
     }
-    for (uint32_t tag = 15; tag <= 255; tag++) {
+    memcpy(changed, bytes, len);
+    memcpy(changed + len, (uint8_t[]){17, 0, 2, 1, 2}, 5);
+    cr_expect_eq(decode_exact(changed, len + 5), CAUSE_RECORD, "a time of two bytes");
+    for (uint32_t tag = 18; tag <= 255; tag++) {
         memcpy(changed, bytes, len);
         memcpy(changed + len, (uint8_t[]){(uint8_t)tag, 0, 2, 1, 2}, 5);
         cr_expect_eq(decode_exact(changed, len + 5), CAUSE_NONE, "a newer field %u", tag);
