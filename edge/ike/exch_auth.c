@@ -215,7 +215,7 @@ static bool build_first_child(struct ike *ike, struct ike_sa *sa, struct auth_wo
     struct child_result result = {.notify = NOTIFY_INTERNAL_ADDRESS_FAILURE};
     struct ike_child *child = NULL;
     result.cause = cp_assign(ike, sa, work->connection, &message->cp);
-    if (result.cause == CAUSE_NONE && message->sa.len == 0) {
+    if (result.cause == CAUSE_NONE && message->sa.data == NULL) {
         cp_answer(ike, b, sa, &message->cp);
         return true;
     }

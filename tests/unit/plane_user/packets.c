@@ -40,6 +40,14 @@ struct packet_spec tcp_spec(void)
                                 .payload_len = 100};
 }
 
+struct packet_spec to_client(void)
+{
+    struct packet_spec spec = tcp_spec();
+
+    spec.from_client = false;
+    return spec;
+}
+
 struct packet_spec udp_spec(void)
 {
     struct packet_spec spec = tcp_spec();
@@ -161,4 +169,18 @@ bool packet_is_right(const uint8_t *packet, size_t len)
         return words_sum(0, packet + l4_at, l4_len) == 0xffff;
     }
     return l4_sum(packet, l4_at, l4_len, protocol, false) == 0xffff;
+}
+
+uint32_t spi_to_client(struct world *world, const struct packet_spec *spec)
+{
+    uint8_t packet[2048];
+    uint32_t spi = 0;
+
+    side_send(&world->gateway, NULL, packet, packet_write(spec, packet));
+    side_flush(&world->gateway);
+    if (world->gateway.num_udp > 0) {
+        spi = be32_load(world->gateway.udp[0].bytes);
+    }
+    side_clear(&world->gateway);
+    return spi;
 }

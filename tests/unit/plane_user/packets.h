@@ -24,6 +24,7 @@ struct packet_spec {
 };
 
 struct packet_spec tcp_spec(void); /* client to server, ACK, DF, 100 bytes */
+struct packet_spec to_client(void); /* the same from server to client */
 struct packet_spec udp_spec(void);
 /* Writes the packet, with right checksums; returns its length. */
 size_t packet_write(const struct packet_spec *spec, uint8_t *ret_packet);
@@ -33,3 +34,6 @@ uint8_t payload_byte(uint8_t seed, uint32_t offset);
 
 /* Lengths fit and all checksums are right. */
 bool packet_is_right(const uint8_t *packet, size_t len);
+
+/* A packet through the gateway to the client; the SPI it left with, 0 when it did not. */
+uint32_t spi_to_client(struct world *world, const struct packet_spec *spec);
