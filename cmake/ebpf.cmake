@@ -10,7 +10,8 @@ set(HF_BPF_SKELETON ${CMAKE_BINARY_DIR}/ebpf/steer.skel.h)
 file(GLOB bpf_headers CONFIGURE_DEPENDS ebpf/*.h)
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/ebpf)
 
-# -g for BTF, which libbpf needs, and which is all that the strip leaves of it. The architecture's folder has the asm/types.h of <linux/bpf.h>.
+# -g for BTF, which libbpf needs, and which is all that the strip leaves of it. The architecture's folder has
+# the asm/types.h of <linux/bpf.h>.
 add_custom_command(
     OUTPUT ${HF_BPF_OBJECT}
     COMMAND ${HF_CLANG} -target bpf -mcpu=v3 -O2 -g -std=gnu17

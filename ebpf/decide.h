@@ -183,7 +183,7 @@ HF_SHARED enum hf_verdict hf_send_to_node(struct hf_packet *packet, struct hf_vi
     if (view->ip_len + overhead > node->mtu) {
         return hf_too_big(packet, view, config, node->mtu - overhead);
     }
-    if (!hf_flow_take(packet, view, config, HF_RATE_NODE_OUT, HF_FLOW_NODE_OUT + view->node)) {
+    if (!hf_node_take(packet, view, config, HF_RATE_NODE_OUT_ESP, view->node)) {
         return HF_NODE_BUDGET;
     }
     return hf_hop_seal(packet, view, config, node);
