@@ -77,6 +77,15 @@ HF_SHARED int hf_flow_take(struct hf_packet *packet, struct hf_view *view, const
     return bucket && hf_bucket_take(bucket, hf_now(packet, view), &config->rates[rate]);
 }
 
+/* From or to a node: `esp` is the rate of ESP, and the one behind it is of all else. */
+HF_SHARED int hf_node_take(struct hf_packet *packet, struct hf_view *view, const struct hf_config *config,
+                           enum hf_budget esp, uint32_t node)
+{
+    uint32_t rate = (uint32_t)esp + (view->kind != HF_KIND_ESP);
+    uint32_t cell = HF_FLOW_NODE + (rate - HF_RATE_NODE_OUT_ESP) * HF_NODES_MAX + node;
+    return hf_flow_take(packet, view, config, (enum hf_budget)rate, cell);
+}
+
 HF_SHARED int hf_single_take(struct hf_packet *packet, struct hf_view *view, const struct hf_config *config,
                              enum hf_budget rate)
 {

@@ -48,6 +48,7 @@ HF_SHARED int hf_cookie_walk(struct hf_packet *packet, struct hf_scratch *scratc
     for (int i = 0; i < HF_IKE_PAYLOADS_MAX; i++) {
         const uint8_t *payload = at + 4 <= end ? hf_packet_at(packet, at, 4) : 0;
         uint32_t len = payload ? hf_load16(payload + 2) : 0;
+        uint32_t following = payload ? payload[0] : 0;
         if (type == 0 || len < 4 || at + len > end) {
             return 0;
         }
@@ -67,8 +68,7 @@ HF_SHARED int hf_cookie_walk(struct hf_packet *packet, struct hf_scratch *scratc
             ret_seen->nonce_len = nonce_len;
             return hf_packet_read(packet, at + 4, scratch->nonce, nonce_len) == 0;
         }
-        const uint8_t *following = hf_packet_at(packet, at, 1);
-        type = following ? *following : 0;
+        type = following;
         at += len;
     }
     return 0;

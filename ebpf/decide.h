@@ -128,12 +128,17 @@ HF_SHARED enum hf_verdict hf_decide_first(struct hf_packet *packet, struct hf_sc
                                           const struct hf_config *config, const struct hf_control *control)
 {
     struct hf_view *view = &scratch->view;
-    view->worker = (uint16_t)hf_first_worker(config->first_key, view->spi_i, (const uint8_t *)view->src,
-                                             config->num_workers);
+    enum hf_verdict verdict = HF_WORKER_VERSION;
     if (view->kind == HF_KIND_FIRST) {
-        return hf_gate_first(packet, scratch, config, control);
+        verdict = hf_gate_first(packet, scratch, config, control);
+    } else if (!hf_single_take(packet, view, config, HF_RATE_VERSION)) {
+        verdict = HF_VERSION_BUDGET;
     }
-    return hf_single_take(packet, view, config, HF_RATE_VERSION) ? HF_WORKER_VERSION : HF_VERSION_BUDGET;
+    if (verdict == HF_WORKER_FIRST || verdict == HF_WORKER_VERSION) {
+        view->worker = (uint16_t)hf_first_worker(config->first_key, view->spi_i, (const uint8_t *)view->src,
+                                                 config->num_workers);
+    }
+    return verdict;
 }
 
 HF_SHARED enum hf_verdict hf_decide(struct hf_packet *packet, struct hf_scratch *scratch,
@@ -178,7 +183,7 @@ HF_SHARED enum hf_verdict hf_send_to_node(struct hf_packet *packet, struct hf_vi
     if (view->ip_len + overhead > node->mtu) {
         return hf_too_big(packet, view, config, node->mtu - overhead);
     }
-    if (!hf_flow_take(packet, view, config, HF_RATE_NODE_OUT, HF_FLOW_NODE_OUT + view->node)) {
+    if (!hf_node_take(packet, view, config, HF_RATE_NODE_OUT_ESP, view->node)) {
         return HF_NODE_BUDGET;
     }
     return hf_hop_seal(packet, view, config, node);

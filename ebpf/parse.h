@@ -13,6 +13,9 @@ HF_SHARED enum hf_verdict hf_parse_link(struct hf_packet *packet, struct hf_view
     }
     hf_copy6(view->mac, eth);
     hf_copy6(view->mac + 6, eth + 6);
+    if (eth[0] & 1) { /* to a group: a switch floods it, and each node would answer */
+        return HF_PASS_NOT_OURS;
+    }
     uint32_t type = hf_load16(eth + 12);
     uint32_t at = HF_ETH_BYTES;
     view->num_tags = 0;
@@ -51,6 +54,19 @@ HF_SHARED uint8_t hf_local_kind(const struct hf_config *config, const uint64_t a
     return 0;
 }
 
+/* Nobody has these addresses: an answer would go to a group or to ourselves (RFC 1122 3.2.1.3). */
+HF_SHARED int hf_source_valid4(uint8_t first)
+{
+    return first != 0 && first != 127 && first < 224;
+}
+
+/* Neither a group nor, unspecified, loopback or IPv4-mapped, in ::/80; IPv4-mapped ones would pass for IPv4
+ * addresses here. */
+HF_SHARED int hf_source_valid6(const uint64_t addr[2])
+{
+    return (addr[0] & 0xff) != 0xff && (addr[0] != 0 || (addr[1] & 0xffff) != 0);
+}
+
 HF_SHARED enum hf_verdict hf_parse_ip4(struct hf_packet *packet, struct hf_view *view,
                                        const struct hf_config *config)
 {
@@ -75,7 +91,8 @@ HF_SHARED enum hf_verdict hf_parse_ip4(struct hf_packet *packet, struct hf_view 
     if (view->local == 0) {
         return HF_PASS_NOT_OURS;
     }
-    if (ip[0] >> 4 != 4 || header_len < HF_IP4_BYTES || view->ip_len < header_len) {
+    if (ip[0] >> 4 != 4 || header_len < HF_IP4_BYTES || view->ip_len < header_len ||
+        !hf_source_valid4(ip[12])) {
         return HF_IP_MALFORMED;
     }
     return HF_UNDECIDED;
@@ -138,8 +155,7 @@ HF_SHARED enum hf_verdict hf_parse_ip6(struct hf_packet *packet, struct hf_view 
     if (view->local == 0) {
         return HF_PASS_NOT_OURS;
     }
-    /* IPv4-mapped addresses have no business on the wire, and would pass for IPv4 ones here. */
-    if (first >> 28 != 6 || hf_is_v4(view->src) || hf_is_v4(view->dst)) {
+    if (first >> 28 != 6 || !hf_source_valid6(view->src) || hf_is_v4(view->dst)) {
         return HF_IP_MALFORMED;
     }
     return hf_parse_extensions(packet, view, next);

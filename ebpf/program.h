@@ -96,12 +96,15 @@ HF_SHARED enum hf_verdict hf_take_hop(struct hf_packet *packet, struct hf_view *
     if (!hf_hop_is_ours(view, config, &inner)) {
         return HF_HOP_FORGED;
     }
-    if (!hf_flow_take(packet, view, config, HF_RATE_NODE_IN, HF_FLOW_NODE_IN + view->hop_node)) {
-        return HF_HOP_BUDGET;
-    }
     hf_tables_compare(packet, view, config);
     verdict = hf_hop_open(packet, view);
-    return verdict != HF_UNDECIDED ? verdict : hf_classify(packet, view, config);
+    if (verdict == HF_UNDECIDED) {
+        verdict = hf_classify(packet, view, config);
+    }
+    if (verdict == HF_UNDECIDED && !hf_node_take(packet, view, config, HF_RATE_NODE_IN_ESP, view->hop_node)) {
+        return HF_HOP_BUDGET;
+    }
+    return verdict;
 }
 
 HF_SHARED void hf_view_reset(struct hf_packet *packet, struct hf_view *view)

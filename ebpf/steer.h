@@ -49,7 +49,7 @@ enum hf_action {
 /* X(NAME, ACTION, "name", "what happened, for people"). Every packet gets one verdict. */
 #define HF_VERDICTS(X)                                                                                       \
     X(PASS_NOT_IP, PASS, "pass_not_ip", "not IP, or behind more than two VLAN tags")                         \
-    X(PASS_NOT_OURS, PASS, "pass_not_ours", "to an address that is not ours")                                \
+    X(PASS_NOT_OURS, PASS, "pass_not_ours", "to an address, of IP or the link, that is not ours")            \
     X(PASS_OTHER, PASS, "pass_other", "to us, but neither IKE nor ESP")                                      \
     X(WORKER_FIRST, WORKER, "worker_first", "first message of a session")                                    \
     X(WORKER_VERSION, WORKER, "worker_version", "another IKE version, for the worker to refuse")             \
@@ -66,7 +66,7 @@ enum hf_action {
     X(TOO_BIG_TOLD, ANSWER, "too_big_told", "another node's, too big to forward: ICMP sent")                 \
     X(KEEPALIVE, DROP, "keepalive", "NAT keepalive")                                                         \
     X(HOP_NOTICE, DROP, "hop_notice", "another node says that our table is old")                             \
-    X(IP_MALFORMED, DROP, "ip_malformed", "IP header or length malformed")                                   \
+    X(IP_MALFORMED, DROP, "ip_malformed", "IP header, length or source address malformed")                   \
     X(IP6_HEADERS, DROP, "ip6_headers", "more than six IPv6 extension headers")                              \
     X(UDP_MALFORMED, DROP, "udp_malformed", "UDP length malformed")                                          \
     X(SHORT, DROP, "short", "too short for IKE or ESP")                                                      \
@@ -133,8 +133,11 @@ enum hf_budget {
     HF_BUDGET_COUNT,
     /* Not by key, and each CPU for itself. */
     HF_RATE_SHARD = HF_BUDGET_COUNT, /* ESP for a shard of another node */
-    HF_RATE_NODE_OUT,
-    HF_RATE_NODE_IN,
+    HF_RATE_NODE_OUT_ESP, /* to one node: ESP, which may be garbage; and IKE, which has our tag. Garbage that
+                           */
+    HF_RATE_NODE_OUT_IKE, /* uses the one up does not keep a client from reaching its owner */
+    HF_RATE_NODE_IN_ESP,  /* from one node */
+    HF_RATE_NODE_IN_IKE,
     HF_RATE_FRAGMENTS, /* all of them */
     HF_RATE_VERSION,   /* messages of other IKE versions, all of them */
     HF_RATE_TOO_BIG,   /* ICMP that we send */
@@ -148,10 +151,9 @@ enum {
     HF_BUDGET_CELLS = HF_BUDGET_COUNT * HF_BUDGET_ROWS << HF_BUDGET_ROW_BITS,
 
     HF_FLOW_SHARD = 0,
-    HF_FLOW_NODE_OUT = HF_SHARDS_MAX,
-    HF_FLOW_NODE_IN = HF_FLOW_NODE_OUT + HF_NODES_MAX,
-    HF_FLOW_SINGLE = HF_FLOW_NODE_IN + HF_NODES_MAX, /* + rate */
-    HF_FLOW_EVENT = HF_FLOW_SINGLE + HF_RATE_COUNT,  /* + kind of event */
+    HF_FLOW_NODE = HF_SHARDS_MAX,                     /* + node, by rate */
+    HF_FLOW_SINGLE = HF_FLOW_NODE + 4 * HF_NODES_MAX, /* + rate */
+    HF_FLOW_EVENT = HF_FLOW_SINGLE + HF_RATE_COUNT,   /* + kind of event */
     HF_FLOW_CELLS = HF_FLOW_EVENT + 8,
 };
 

@@ -9,7 +9,7 @@
 enum out { OUT_SAME, OUT_SEALED, OUT_ASKED, OUT_TOO_BIG };
 
 /* A byte that is changed before the frame is sent: `at` counts from `from`. */
-enum from { FROM_NONE, FROM_IP, FROM_L4, FROM_IKE, FROM_LINK, FROM_END };
+enum from { FROM_NONE, FROM_IP, FROM_L4, FROM_IKE, FROM_LINK, FROM_START };
 struct poke {
     enum from from;
     int at;
@@ -149,6 +149,12 @@ static const struct row ROWS[] = {
     {"IPv4 header of 16", NATT(SHARD_HERE, 3), HF_IP_MALFORMED, OUT_SAME, 4, {FROM_IP, 0, 0x44}},
     {"UDP longer than IP", NATT(SHARD_HERE, 3), HF_UDP_MALFORMED, .poke = {FROM_L4, 5, 200}},
     {"UDP of 7", NATT(SHARD_HERE, 3), HF_UDP_MALFORMED, .poke = {FROM_L4, 5, 7}},
+    {"from a group", NATT(SHARD_HERE, 3), HF_IP_MALFORMED, OUT_SAME, 4, {FROM_IP, 12, 224}},
+    {"from a group", NATT(SHARD_HERE, 3), HF_IP_MALFORMED, OUT_SAME, 6, {FROM_IP, 8, 0xff}},
+    {"from this network", NATT(SHARD_HERE, 3), HF_IP_MALFORMED, OUT_SAME, 4, {FROM_IP, 12, 0}},
+    {"from loopback", NATT(SHARD_HERE, 3), HF_IP_MALFORMED, OUT_SAME, 4, {FROM_IP, 12, 127}},
+    {"to a group on the link", FIRST(500, NONE, 0), HF_PASS_NOT_OURS, .poke = {FROM_START, 0, 3},
+     .wanted = true},
     {"ARP", NATT(SHARD_HERE, 3), HF_PASS_NOT_IP, .poke = {FROM_LINK, -1, 0x06}},
 };
 
@@ -157,7 +163,7 @@ static void poke(struct frame *frame, const struct packet *packet, const struct 
     const struct form *form = &packet->form;
     size_t link = frame_link_len(form);
     size_t l4 = link + (form->v6 ? 40 + 8 * form->extensions : 20 + form->options);
-    size_t from[] = {0, link, l4, l4 + 8, link, frame->len};
+    size_t from[] = {0, link, l4, l4 + 8, link, 0};
     if (poke->from != FROM_NONE) {
         frame->bytes[from[poke->from] + (size_t)poke->at] = poke->value;
     }

@@ -38,7 +38,9 @@ static const struct row ROWS[] = {
      false, 0},
     {"ICMP", WHAT_ICMP_IKE, 0, HF_BUDGET_ICMP, HF_WORKER_ICMP, HF_ICMP_BUDGET, 0, 0, false, false, 0},
     {"shard", WHAT_ESP, SHARD_ON_V4, HF_RATE_SHARD, HF_NODE_ESP, HF_ESP_BUDGET, 0, 0, false, false, 0},
-    {"node", WHAT_IKE_500, SHARD_ON_V4, HF_RATE_NODE_OUT, HF_NODE_IKE, HF_NODE_BUDGET, 0, 0, false, false, 0},
+    {"node", WHAT_IKE_500, SHARD_ON_V4, HF_RATE_NODE_OUT_IKE, HF_NODE_IKE, HF_NODE_BUDGET, 0, 0, false, false,
+     0},
+    {"node", WHAT_ESP, SHARD_ON_V4, HF_RATE_NODE_OUT_ESP, HF_NODE_ESP, HF_NODE_BUDGET, 0, 0, false, false, 0},
     {"version", WHAT_IKE_500, 0, HF_RATE_VERSION, HF_WORKER_VERSION, HF_VERSION_BUDGET, 0, 0, false, false,
      0x10},
 };
@@ -85,6 +87,36 @@ Test(gate, budgets)
             send(&worlds, row, &other, 1, row->within);
         }
     }
+    worlds_close(&worlds);
+}
+
+/* ESP may be garbage; it does not use up what IKE has between two nodes, on either side. */
+Test(gate, esp_takes_nothing_from_ike_between_nodes)
+{
+    struct worlds worlds;
+    struct packet esp = {.what = WHAT_ESP, .shard = SHARD_ON_V4}, ike = {.what = WHAT_IKE_500};
+    struct hop_case hop = {.source = 2, .dest = SCENE_SELF, .hop = 1, .epoch = 1, .table_version = 7};
+    struct frame frame, outer;
+    worlds_open(&worlds);
+    for (int rate = HF_RATE_NODE_OUT_ESP; rate <= HF_RATE_NODE_IN_IKE; rate++) {
+        worlds.scene.config.rates[rate] = (struct hf_rate){INTERVAL_NS, 0};
+    }
+    worlds_set(&worlds);
+    ike.shard = SHARD_ON_V4;
+    packet_make(&worlds.scene, &esp, &frame);
+    cr_assert_eq(judge_verdict(&worlds, &frame), HF_NODE_ESP);
+    cr_assert_eq(judge_verdict(&worlds, &frame), HF_NODE_BUDGET);
+    packet_make(&worlds.scene, &ike, &frame);
+    cr_assert_eq(judge_verdict(&worlds, &frame), HF_NODE_IKE);
+    esp.shard = ike.shard = SHARD_HERE;
+    packet_make(&worlds.scene, &esp, &frame);
+    hop_make(&worlds.scene, &hop, &esp, &frame, &outer);
+    cr_assert_eq(judge_verdict(&worlds, &outer), HF_WORKER_ESP);
+    cr_assert_eq(judge_verdict(&worlds, &outer), HF_HOP_BUDGET);
+    packet_make(&worlds.scene, &ike, &frame);
+    hop_make(&worlds.scene, &hop, &ike, &frame, &outer);
+    cr_assert_eq(judge_verdict(&worlds, &outer), HF_WORKER_IKE);
+    cr_assert_eq(judge_verdict(&worlds, &outer), HF_HOP_BUDGET);
     worlds_close(&worlds);
 }
 
