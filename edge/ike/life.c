@@ -225,7 +225,7 @@ void children_work(struct ike *ike, struct ike_sa *sa)
         if (child_due(ike, child) > ike->time.now) {
             continue;
         }
-        if (sa->learn_our_id && child_end(ike, child) > ike->time.now) {
+        if (sa->learn_our_id) {
             request_dpd(ike, sa); /* a request that matters is sent under an id that is known to be right */
         } else {
             child_act(ike, sa, child);
