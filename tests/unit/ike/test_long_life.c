@@ -90,7 +90,7 @@ Test(long_life, a_restored_session_deletes_a_child_for_good)
     world_restart(world);
     settle(world);
     plane_says(world, PLANE_EVENT_WORN, 0, (struct plane_volume){0});
-    world_run(world, 30 * NS_PER_S);
+    world_run(world, 90 * NS_PER_S);
     expect_children(world, 1, "worn");
     live_free(world);
 }
