@@ -1,7 +1,8 @@
 /* How long things live and how they end. */
 #include "edge/ike/internal.h"
 
-#define LINGER_NS (10 * NS_PER_S) /* answers to retransmissions of the last request */
+#define LINGER_NS (10 * NS_PER_S)       /* answers to retransmissions of the last request */
+#define ANSWER_KNOWN_NS (60 * NS_PER_S) /* by then a client has it, or has given up */
 #define LIFETIME_AGAIN_NS (1 * NS_PER_S)
 #define SAVE_LATER_NS (1 * NS_PER_S)
 #define IDLE_ANSWER_NS (100 * NS_PER_MS) /* the plane answers child_read within this */
@@ -138,7 +139,12 @@ static void sa_check_idle(struct ike *ike, struct ike_sa *sa)
 
 static ns_t child_end(const struct ike *ike, const struct ike_child *child)
 {
-    return child->ends_for != CAUSE_NONE ? 0 : child->created + ike->policy->timers.child_lifetime;
+    /* A DELETE that overtakes our answer is about nothing that the client knows; then it takes the answer. */
+    bool known = child->answer_id + 1 != ike->sa[child->sa].peer_next_id;
+    if (child->ends_for != CAUSE_NONE) {
+        return known ? 0 : child->created + ANSWER_KNOWN_NS;
+    }
+    return child->created + ike->policy->timers.child_lifetime;
 }
 
 static uint64_t amount_left(uint64_t limit, uint64_t carried)
@@ -225,7 +231,7 @@ void children_work(struct ike *ike, struct ike_sa *sa)
         if (child_due(ike, child) > ike->time.now) {
             continue;
         }
-        if (sa->learn_our_id && child_end(ike, child) > ike->time.now) {
+        if (sa->learn_our_id) {
             request_dpd(ike, sa); /* a request that matters is sent under an id that is known to be right */
         } else {
             child_act(ike, sa, child);

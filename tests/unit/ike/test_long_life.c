@@ -79,6 +79,22 @@ Test(long_life, several_children)
     live_free(world);
 }
 
+/* Our next id may be higher than the record says: a DELETE under an old one would be answered like the
+ * request that had it, and the client would keep the child. */
+Test(long_life, a_restored_session_deletes_a_child_for_good)
+{
+    struct world *world = live_new(NULL, NULL);
+    cr_assert(world_connect(world, 0));
+    cr_assert(initiator_create_child(world->clients[0], world->now));
+    world_run(world, 100 * NS_PER_S); /* we asked some times whether the client is there */
+    world_restart(world);
+    settle(world);
+    plane_says(world, PLANE_EVENT_WORN, 0, (struct plane_volume){0});
+    world_run(world, 90 * NS_PER_S);
+    expect_children(world, 1, "worn");
+    live_free(world);
+}
+
 /* Limits go to the plane less what was carried before; a soft one comes with every hard one. */
 Test(long_life, volumes_are_counted_through_restarts)
 {
