@@ -43,7 +43,7 @@ enum {
 
     EFFECTS_MAX = 64,         /* one core_step */
     EFFECT_BYTES_MAX = 98304, /* what one step's effects carry: a fragmented message, its copy, a record */
-    RECORD_BYTES_MAX = 12288, /* a session's record, sealed */
+    RECORD_BYTES_MAX = 16384, /* a session's record, sealed; with its former IKE SA */
 };
 
 /* Outbound ESP sequence numbers are reserved in the store in steps of this many, so that a restarted daemon

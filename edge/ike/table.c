@@ -41,7 +41,7 @@ void sa_reset(struct ike_sa *sa, uint32_t slot)
     sa->expires = sa->dpd_due = sa->save_due = sa->child_due = sa->rekey_at = sa->response_expires = NS_NEVER;
     sa->request.next_try = NS_NEVER;
     sa->request.child = sa->request.rekeys = sa->request.rival = SLOT_NONE;
-    sa->request.sa = sa->request.rival_sa = sa->replaces = SLOT_NONE;
+    sa->request.sa = sa->request.rival_sa = sa->replaces = sa->successor = SLOT_NONE;
 }
 
 struct ike_sa *sa_take(struct ike *ike, uint32_t position)
@@ -57,6 +57,17 @@ struct ike_sa *sa_take(struct ike *ike, uint32_t position)
     return sa;
 }
 
+/* What replaced it need not keep it in its record any longer. */
+static void former_gone(struct ike *ike, const struct ike_sa *sa)
+{
+    struct ike_sa *new = slab_is_used(&ike->sas, sa->successor) ? &ike->sa[sa->successor] : NULL;
+    if (new != NULL &&new->replaces == sa->slot &&new->session_id == sa->session_id) {
+        new->replaces = SLOT_NONE;
+        new->save_due = ike->time.now;
+        sa_schedule(ike, new);
+    }
+}
+
 void sa_free(struct ike *ike, struct ike_sa *sa)
 {
     hf_assert(sa->num_children == 0 && sa->num_addresses == 0);
@@ -65,6 +76,7 @@ void sa_free(struct ike *ike, struct ike_sa *sa)
     sent_free(ike, &sa->response);
     request_clear(ike, sa);
     sa_unlink_peer(ike, sa);
+    former_gone(ike, sa);
     heap_set(&ike->timers, sa->slot, NS_NEVER);
     secret_wipe(&sa->keys, sizeof(sa->keys));
     sa->state = SA_FREE;

@@ -3,7 +3,6 @@
 #include "edge/ike/internal.h"
 
 #define SAVE_AGAIN_NS (30 * NS_PER_S)
-#define REKEYED_LINGER_NS (60 * NS_PER_S) /* the client deletes the old IKE SA long before */
 
 static struct ike_host *host_of(struct ike *ike)
 {
@@ -156,6 +155,9 @@ static struct ike_sa *session_move(struct ike *ike, struct ike_sa *old)
     new->remote = old->remote;
     new->natt = old->natt;
     mobike_hand_over(new, old);
+    if (ike_former(ike, new) != NULL) {
+        ike->sa[new->replaces].successor = new->slot;
+    }
     for (uint32_t i = 0; i < new->num_children; i++) {
         ike->child[new->children[i]].sa = new->slot;
     }
@@ -183,6 +185,8 @@ static void finish_restore(struct ike *ike, struct ike_sa *sa)
         (void)child_install(ike, sa, &ike->child[sa->children[i]]);
     }
     host_of(ike)->news(host_of(ike)->context, NEWS_SESSION_RESTORED, sa, NULL, CAUSE_NONE, NULL);
+    rekey_ike_done(ike, sa);
+    rekey_ike_ask(ike, sa);
 }
 
 static void wait_finish(struct ike *ike, struct ike_sa *sa)
@@ -202,6 +206,9 @@ static void wait_finish(struct ike *ike, struct ike_sa *sa)
     case PENDING_IKE_REKEY:
         (void)session_move(ike, sa);
         sa_send_response(ike, sa);
+        break;
+    case PENDING_OWN_ASK:
+        rekey_ike_ask(ike, sa);
         break;
     case PENDING_OWN_IKE:
         rekey_ike_done(ike, session_move(ike, sa));
@@ -255,6 +262,11 @@ static void wait_failed(struct ike *ike, struct ike_sa *sa, enum cause cause)
     uint8_t exchange = pending == PENDING_AUTH ? IKE_AUTH : CREATE_CHILD_SA;
     sa->wait = WAIT_NOTHING;
     sa->pending = PENDING_NONE;
+    if (pending == PENDING_OWN_ASK) {
+        rekey_ike_ask_later(ike, sa);
+        sa_schedule(ike, sa);
+        return;
+    }
     if (pending == PENDING_OWN_CHILD) {
         uint32_t own = sa->pending_child;
         sa->pending_child = SLOT_NONE;

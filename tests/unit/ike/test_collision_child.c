@@ -264,7 +264,8 @@ Test(collision_child, a_child_that_the_client_does_not_know_yet_stays)
     live_free(world);
 }
 
-/* The client has a child that our plane will not have, and our window is taken: it is deleted all the same. */
+/* The client has a child that our plane will not have, and our window is taken: it is deleted all the same.
+ */
 Test(collision_child, a_child_that_the_plane_refuses_is_deleted_when_the_window_is_free)
 {
     struct world_options options = {.seed = 7, .child_rekey = REKEY_NS, .mobike = true};
