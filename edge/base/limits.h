@@ -52,8 +52,8 @@ enum {
 
     EFFECTS_MAX = 64, /* one core_step */
     EFFECT_BYTES_MAX =
-        131072, /* what one step's effects carry: a fragmented message, its copy, a record, names */
-    RECORD_BYTES_MAX = 12288, /* a session's record, sealed */
+        143360, /* what one step's effects carry: a fragmented message, its copy, a record, names */
+    RECORD_BYTES_MAX = 16384, /* a session's record, sealed; with its former IKE SA */
 };
 
 /* Key exchanges that lead to no login, of one IPv4 address or IPv6 /56, in units of about 65 us: a second of

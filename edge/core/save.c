@@ -5,7 +5,14 @@
 
 #define AAD_BYTES 8
 #define RESPONSE_BYTES_MAX                                                                                   \
-    3072 /* a longer cached answer is not saved: after a crash the client asks in vain */
+    3072                     /* a longer cached answer is not saved: after a crash the client asks in vain */
+#define REKEY_BYTES_MAX 1024 /* the messages of an IKE rekey, with the largest group */
+
+/* Messages that a record names, while it is encoded. */
+struct save_messages {
+    uint8_t response[RESPONSE_BYTES_MAX];
+    uint8_t request[REKEY_BYTES_MAX], former_response[REKEY_BYTES_MAX], former_request[REKEY_BYTES_MAX];
+};
 
 static struct span record_aad(uint16_t shard, uint32_t index, uint16_t epoch, uint8_t ret_aad[AAD_BYTES])
 {
@@ -65,6 +72,46 @@ static void record_from(struct core *core, const struct ike_sa *sa, struct sessi
     }
 }
 
+static void request_from(struct core *core, const struct ike_sa *sa, uint8_t message[REKEY_BYTES_MAX],
+                         struct record_request *ret)
+{
+    const struct sa_request *own = &sa->request;
+    size_t len = own->message.valid && own->kind == REQUEST_REKEY_IKE
+                     ? ike_sent_copy(core->ike, &own->message, message, REKEY_BYTES_MAX)
+                     : 0;
+    if (len == 0) {
+        return;
+    }
+    ret->spi = ike_sa_at(core->ike, own->sa)->spi_i;
+    ret->ke = own->ke;
+    ret->message = span_of(message, len);
+    memcpy(ret->nonce, own->nonce, sizeof(ret->nonce));
+    if (own->rival_sa != SLOT_NONE) {
+        ret->rival_nonce_len = own->rival_nonce.len;
+        memcpy(ret->rival_nonce, own->rival_nonce.bytes, own->rival_nonce.len);
+    }
+}
+
+static void former_from(struct core *core, const struct ike_sa *sa, struct save_messages *messages,
+                        struct record_former *ret)
+{
+    const struct ike_sa *former = ike_former(core->ike, sa);
+    if (former == NULL) {
+        return;
+    }
+    *ret = (struct record_former){.spi_i = former->spi_i,
+                                  .spi_r = former->spi_r,
+                                  .we_are_initiator = former->we_are_initiator,
+                                  .suite = former->suite,
+                                  .keys = former->keys,
+                                  .peer_next_id = former->peer_next_id,
+                                  .our_next_id = former->our_next_id};
+    ret->response = span_of(messages->former_response,
+                            ike_sent_copy(core->ike, &former->response, messages->former_response,
+                                          sizeof(messages->former_response)));
+    request_from(core, former, messages->former_request, &ret->request);
+}
+
 bool save_put(struct core *core, const struct ike_sa *sa, uint32_t replaces_slot, uint64_t token)
 {
     uint32_t position = ike_shard_position(core->ike, sa->slot);
@@ -72,9 +119,13 @@ bool save_put(struct core *core, const struct ike_sa *sa, uint32_t replaces_slot
     if (!shard_is_owned(shard->state)) {
         return false;
     }
-    uint8_t response[RESPONSE_BYTES_MAX];
+    struct save_messages messages;
     record_from(core, sa, &core->record);
-    core->record.response = span_of(response, ike_response_copy(core->ike, sa, response, sizeof(response)));
+    core->record.response =
+        span_of(messages.response,
+                ike_sent_copy(core->ike, &sa->response, messages.response, sizeof(messages.response)));
+    request_from(core, sa, messages.request, &core->record.request);
+    former_from(core, sa, &messages, &core->record.former);
     size_t len = record_encode(&core->record, core->record_plain, sizeof(core->record_plain));
     uint8_t aad[AAD_BYTES];
     uint32_t index = ike_shard_index(core->ike, sa->slot);
@@ -194,6 +245,39 @@ static bool addresses_restore(struct core *core, struct ike_sa *sa, const struct
     return true;
 }
 
+static void request_restore(struct core *core, struct ike_sa *sa, const struct record_request *request)
+{
+    if (request->message.len > 0) {
+        ike_restore_request(core->ike, core->time, sa,
+                            &(struct ike_restored_request){
+                                .spi = request->spi,
+                                .ke = &request->ke,
+                                .nonce = request->nonce,
+                                .rival_nonce = span_of(request->rival_nonce, request->rival_nonce_len),
+                                .message = request->message,
+                            });
+    }
+}
+
+static void former_restore(struct core *core, struct ike_sa *sa, const struct record_former *record)
+{
+    uint64_t our_spi = record->we_are_initiator ? record->spi_i : record->spi_r;
+    struct ike_sa *former =
+        record->spi_i == 0 ? NULL : ike_restore_former(core->ike, core->time, sa, our_spi);
+    if (former == NULL) {
+        return;
+    }
+    former->spi_i = record->spi_i;
+    former->spi_r = record->spi_r;
+    former->we_are_initiator = record->we_are_initiator;
+    former->suite = record->suite;
+    former->keys = record->keys;
+    former->peer_next_id = record->peer_next_id;
+    former->our_next_id = record->our_next_id;
+    ike_restore_response(core->ike, former, record->response);
+    request_restore(core, former, &record->request);
+}
+
 enum cause save_restore(struct core *core)
 {
     const struct session_record *record = &core->record;
@@ -214,6 +298,8 @@ enum cause save_restore(struct core *core)
         return CAUSE_ADDRESS_FULL;
     }
     ike_restore_response(core->ike, sa, record->response);
+    former_restore(core, sa, &record->former);
+    request_restore(core, sa, &record->request);
     ike_restore(core->ike, core->time, sa);
     return CAUSE_NONE;
 }

@@ -155,11 +155,25 @@ void ike_sa_name(struct ike *ike, const struct identity **id, const struct ident
 void ike_child_select(struct ike *ike, struct ike_child *child, const struct ts_range *local,
                       uint32_t num_local, const struct ts_range *remote, uint32_t num_remote);
 struct ike_child *ike_restore_child(struct ike *ike, struct ike_sa *sa, uint32_t spi_in);
-/* The cached answer to the client's last request, in the form ike_restore_response() takes; returns its
- * length, 0 when there is none or `cap` is too small. */
-size_t ike_response_copy(const struct ike *ike, const struct ike_sa *sa, uint8_t *ret_bytes, size_t cap);
+/* A message as it was sent, in the form ike_restore_response() takes; returns its length, 0 when there is
+ * none or `cap` is too small. */
+size_t ike_sent_copy(const struct ike *ike, const struct sent_message *sent, uint8_t *ret_bytes, size_t cap);
 void ike_restore_response(struct ike *ike, struct ike_sa *sa, struct span bytes);
 void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa);
+/* The IKE SA that this one replaced and that is not deleted yet; NULL when there is none. */
+const struct ike_sa *ike_former(const struct ike *ike, const struct ike_sa *sa);
+/* A place for it, beside a restored session; its keys and numbers are the caller's to fill in. NULL: its slot
+ * is another's by now. ike_restore_place() takes it back when a session wants the slot. */
+struct ike_sa *ike_restore_former(struct ike *ike, struct ike_time time, struct ike_sa *sa, uint64_t our_spi);
+/* Our request to rekey the IKE SA, on the session's IKE SA or on its former one. */
+struct ike_restored_request {
+    uint64_t spi; /* ours of the new IKE SA */
+    const struct ke_private *ke;
+    const uint8_t *nonce; /* IKE_NONCE_BYTES */
+    struct span rival_nonce, message;
+};
+void ike_restore_request(struct ike *ike, struct ike_time time, struct ike_sa *sa,
+                         const struct ike_restored_request *request);
 void ike_restore_cancel(struct ike *ike, struct ike_sa *sa);
 /* An address of the session that is being restored is another's of the same client, too (internal.h:
  * sa_sharing).

@@ -87,6 +87,7 @@ static struct ike_sa *rekey_create(struct ike *ike, const struct ike_sa *old, co
     new->spi_i = be64_load(work->choice.spi.data); /* who asks for the rekey is the new original initiator */
     new->suite = work->choice.ike;
     sa_inherit(ike, new, old);
+    new->replaces = old->slot;
     struct nonces nonces = {.i = message->nonce, .r = span_of(work->nonce_r, sizeof(work->nonce_r))};
     kdf_ike_rekey(&new->suite, old->suite.prf, span_of(old->keys.d, prf_bytes(old->suite.prf)),
                   span_of(work->shared.bytes, work->shared.len), &nonces, new->spi_i, new->spi_r, &new->keys);

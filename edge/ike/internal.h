@@ -10,7 +10,8 @@
 #include "edge/wire/message.h"
 
 #define REASSEMBLIES_MAX 256
-#define DISCONNECTS_PER_STEP 4 /* each costs up to a dozen effects */
+#define DISCONNECTS_PER_STEP 4            /* each costs up to a dozen effects */
+#define REKEYED_LINGER_NS (60 * NS_PER_S) /* the client deletes the old IKE SA long before */
 #define SHARD_ABSENT UINT16_MAX
 #define ESP_SPI_MIN 256 /* below: reserved, and 0 looks like the non-ESP marker (RFC 4303 2.1) */
 
@@ -154,6 +155,9 @@ void answer_plain(struct ike *ike, const struct ike_datagram *datagram, const st
 const struct notify *message_error(const struct message *message);
 bool request_send(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum request_kind kind,
                   struct builder *b);
+/* The same, but for sending it. */
+bool request_seal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum request_kind kind,
+                  struct builder *b);
 /* Gives back what the request in flight holds, and forgets it. */
 void request_clear(struct ike *ike, struct ike_sa *sa);
 /* The request in flight creates or deletes what a rekey of the IKE SA would move (RFC 7296 2.25.2). */
@@ -214,7 +218,13 @@ bool rekey_ike_must_wait(struct ike *ike, struct ike_sa *sa);
 void rekey_ike_rival(struct ike_sa *sa, struct ike_sa *new, const struct nonces *nonces);
 /* The client made it, and our own rekey may yet turn out to have the better one. */
 bool rekey_ike_is_rival(const struct ike *ike, const struct ike_sa *sa);
+/* The session has a new IKE SA: when we asked for it, the former one is ours to delete. */
 void rekey_ike_done(struct ike *ike, const struct ike_sa *new);
+/* The new IKE SA of a rekey of ours on `sa`, which hears nothing yet. */
+void rekey_ike_place(struct ike_sa *new, const struct ike_sa *sa, uint16_t group, uint64_t our_spi);
+/* Our request is in the record, or the store would not have it. */
+void rekey_ike_ask(struct ike *ike, struct ike_sa *sa);
+void rekey_ike_ask_later(struct ike *ike, struct ike_sa *sa);
 /* All of the session but its exchanges. */
 void sa_inherit(struct ike *ike, struct ike_sa *new, const struct ike_sa *old);
 

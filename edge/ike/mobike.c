@@ -159,6 +159,9 @@ static void check_begin(struct ike *ike, struct ike_sa *sa)
 
 void mobike_resume(struct ike *ike, struct ike_sa *sa)
 {
+    if (sa->pending == PENDING_OWN_ASK) {
+        return; /* it leaves when the record is written, for where the client is then */
+    }
     if (sa->state == SA_ESTABLISHED && sa->request.message.valid) {
         /* RFC 4555 3.5: what was asked is asked on at the new address; 3.7: who answers it has not shown
          * where. */

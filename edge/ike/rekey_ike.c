@@ -25,19 +25,16 @@ static void offer_build(struct ike *ike, struct builder *b, const struct ike_sa 
     build_ke(b, own->ke.group, span_of(public->bytes, public->len));
 }
 
-/* A place with our SPI; without keys and the client's SPI it hears nothing. */
-static struct ike_sa *place_take(struct ike *ike, const struct ike_sa *sa, uint16_t group)
+/* Without keys and the client's SPI it hears nothing. */
+void rekey_ike_place(struct ike_sa *new, const struct ike_sa *sa, uint16_t group, uint64_t our_spi)
 {
-    struct ike_sa *new = sa_take(ike, slab_position(&ike->sas, sa->slot));
-    if (new != NULL) {
-        new->state = SA_REKEYED; /* not yet a session of its own */
-        new->we_are_initiator = true;
-        new->spi_i = new->spi_r;
-        new->spi_r = 0;
-        new->suite = sa->suite;
-        new->suite.ke = group;
-    }
-    return new;
+    new->state = SA_REKEYED; /* not yet a session of its own */
+    new->successor = sa->slot;
+    new->we_are_initiator = true;
+    new->spi_i = our_spi;
+    new->spi_r = 0;
+    new->suite = sa->suite;
+    new->suite.ke = group;
 }
 
 void rekey_ike_start(struct ike *ike, struct ike_sa *sa, uint16_t group, bool again)
@@ -45,16 +42,17 @@ void rekey_ike_start(struct ike *ike, struct ike_sa *sa, uint16_t group, bool ag
     struct sa_request own = {0};
     struct ke_value public;
     struct builder b;
-    struct ike_sa *new = place_take(ike, sa, group);
+    struct ike_sa *new = sa_take(ike, slab_position(&ike->sas, sa->slot));
     sa->rekey_at = ike->time.now + REKEY_AGAIN_NS;
     if (new == NULL) {
         return;
     }
+    rekey_ike_place(new, sa, group, new->spi_r);
     rand_fill(&ike->config.rand, own.nonce, sizeof(own.nonce));
     bool ok = ke_generate(group, &ike->config.rand, &own.ke, &public);
     if (ok) {
         offer_build(ike, &b, new, &own, &public);
-        ok = request_send(ike, sa, CREATE_CHILD_SA, REQUEST_REKEY_IKE, &b);
+        ok = request_seal(ike, sa, CREATE_CHILD_SA, REQUEST_REKEY_IKE, &b);
     }
     if (ok) {
         sa->rekey_at = NS_NEVER;
@@ -62,10 +60,26 @@ void rekey_ike_start(struct ike *ike, struct ike_sa *sa, uint16_t group, bool ag
         sa->request.sa = new->slot;
         memcpy(sa->request.nonce, own.nonce, sizeof(own.nonce));
         sa->request.ke = own.ke;
+        wait_begin(ike, sa, PENDING_OWN_ASK);
     } else {
         sa_free(ike, new);
     }
     secret_wipe(&own.ke, sizeof(own.ke));
+}
+
+void rekey_ike_ask(struct ike *ike, struct ike_sa *sa)
+{
+    if (sa->request.message.valid) {
+        sa->request.next_try = ike->time.now + ike->policy->timers.retransmit;
+        sa_send_request(ike, sa);
+    }
+}
+
+void rekey_ike_ask_later(struct ike *ike, struct ike_sa *sa)
+{
+    request_clear(ike, sa);
+    sa->our_next_id--; /* it was not sent */
+    sa->rekey_at = ike->time.now + REKEY_AGAIN_NS;
 }
 
 void rekey_ike_work(struct ike *ike, struct ike_sa *sa)
@@ -85,7 +99,6 @@ void rekey_ike_work(struct ike *ike, struct ike_sa *sa)
 void rekey_ike_rival(struct ike_sa *sa, struct ike_sa *new, const struct nonces *nonces)
 {
     if (sa->request.message.valid && sa->request.kind == REQUEST_REKEY_IKE) {
-        new->replaces = sa->slot;
         sa->request.rival_sa = new->slot;
         sa->request.rival_nonce = nonces_lowest(nonces);
     }
@@ -111,6 +124,10 @@ static struct ike_sa *carrier_of(struct ike *ike, struct ike_sa *sa, const struc
 bool rekey_ike_must_wait(struct ike *ike, struct ike_sa *sa)
 {
     struct ike_sa *carrier = carrier_of(ike, sa, &sa->request);
+    uint32_t rival = sa->request.rival_sa;
+    if (rival != SLOT_NONE && ike->sa[rival].state == SA_RESTORING) {
+        return true;
+    }
     return sa->request.kind == REQUEST_REKEY_IKE && carrier != NULL && carrier != sa &&
            (carrier->wait != WAIT_NOTHING || carrier->request.message.valid);
 }
@@ -121,6 +138,7 @@ static void refused(struct ike *ike, struct ike_sa *sa, const struct sa_request 
     if (sa->state != SA_ESTABLISHED) {
         return; /* the client was faster */
     }
+    sa->save_due = ike->time.now; /* the record is to forget the request */
     uint16_t group = error->data.len == 2 ? be16_load(error->data.data) : KE_NONE;
     bool other_group = error->type == NOTIFY_INVALID_KE_PAYLOAD && !was->again && group != was->ke.group &&
                        ke_supported(group) && propose_allows_group(&ike->policy->ike, group);
@@ -198,11 +216,10 @@ void rekey_ike_answered(struct ike *ike, struct ike_sa *sa, const struct sa_requ
     sa_schedule(ike, carrier);
 }
 
-/* The session has moved to `new`; the one that it was asked for on is ours to delete. */
 void rekey_ike_done(struct ike *ike, const struct ike_sa *new)
 {
-    struct ike_sa *old = &ike->sa[new->replaces];
-    if (old->state == SA_REKEYED && old->session_id == new->session_id) {
+    struct ike_sa *old = ike_former(ike, new) == NULL ? NULL : &ike->sa[new->replaces];
+    if (new->we_are_initiator && old != NULL && old->state == SA_REKEYED) {
         request_delete(ike, old);
         sa_schedule(ike, old);
     }

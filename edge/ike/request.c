@@ -47,7 +47,7 @@ void request_clear(struct ike *ike, struct ike_sa *sa)
     }
 }
 
-bool request_send(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum request_kind kind,
+bool request_seal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum request_kind kind,
                   struct builder *b)
 {
     struct span inner = message_end(b);
@@ -60,6 +60,15 @@ bool request_send(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum req
     sa->request.kind = (uint8_t)kind;
     sa->request.again = false;
     sa->request.tries = 1;
+    return true;
+}
+
+bool request_send(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum request_kind kind,
+                  struct builder *b)
+{
+    if (!request_seal(ike, sa, exchange, kind, b)) {
+        return false;
+    }
     sa->request.next_try = ike->time.now + ike->policy->timers.retransmit;
     sa_send_request(ike, sa);
     return true;
@@ -69,7 +78,9 @@ bool request_send(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum req
  * ids are tried, as many as can have been used between two saves, before silence means death. */
 static bool request_probe(struct ike *ike, struct ike_sa *sa)
 {
-    if (!sa->learn_our_id || sa->request.kind == REQUEST_DELETE || sa->request.tries < PROBE_TRIES ||
+    /* The client may have gone over to the IKE SA that we asked for: nothing else is asked before time. */
+    uint32_t patience = sa->request.kind == REQUEST_REKEY_IKE ? ike->policy->timers.retries + 1 : PROBE_TRIES;
+    if (!sa->learn_our_id || sa->request.kind == REQUEST_DELETE || sa->request.tries < patience ||
         sa->request.probes > SAVE_OWN_IDS) {
         return false;
     }
@@ -119,6 +130,7 @@ void request_delete(struct ike *ike, struct ike_sa *sa)
          * or will see that id, so the next one is right in the usual case; in the other the peer finds out by
          * its own liveness check. */
         request_clear(ike, sa);
+        sa->our_next_id -= sa->pending == PENDING_OWN_ASK ? 1 : 0; /* but this one never left */
     }
     chain_start(ike, &b);
     build_delete(&b, PROTOCOL_IKE, 0, NULL, 0);

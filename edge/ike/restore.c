@@ -3,18 +3,42 @@
 
 #define SHORT_NUMBERS_SOFT (UINT64_C(3) << 30) /* of the 2^32 without extended sequence numbers */
 
-struct ike_sa *ike_restore_place(struct ike *ike, uint64_t our_spi)
+/* What is only kept to be asked once more makes way: its slot has become a session's since. */
+static void place_clear(struct ike *ike, uint32_t slot)
+{
+    struct ike_sa *sa = &ike->sa[slot];
+    if (!slab_is_used(&ike->sas, slot) || sa->state != SA_REKEYED ||
+        !slab_is_used(&ike->sas, sa->successor)) {
+        return;
+    }
+    struct ike_sa *owner = &ike->sa[sa->successor];
+    if (owner->request.sa == slot) {
+        request_clear(ike, owner);
+    } else if (ike_former(ike, owner) == sa) {
+        sa_free(ike, sa);
+    }
+}
+
+static struct ike_sa *place_take(struct ike *ike, uint64_t our_spi, bool clear)
 {
     struct hf_spi spi;
     if (!hf_ike_spi_decode(&ike->config.spi, our_spi, &spi) || ike->position_of[spi.shard] == SHARD_ABSENT) {
         return NULL;
     }
     uint32_t slot = slab_slot(&ike->sas, ike->position_of[spi.shard], spi.index);
+    if (clear) {
+        place_clear(ike, slot);
+    }
     if (slot == SLAB_NONE || !slab_take_at(&ike->sas, slot, spi.generation)) {
         return NULL;
     }
     sa_reset(&ike->sa[slot], slot);
     return &ike->sa[slot];
+}
+
+struct ike_sa *ike_restore_place(struct ike *ike, uint64_t our_spi)
+{
+    return place_take(ike, our_spi, true);
 }
 
 struct ike_child *ike_restore_child(struct ike *ike, struct ike_sa *sa, uint32_t spi_in)
@@ -40,13 +64,13 @@ struct ike_child *ike_restore_child(struct ike *ike, struct ike_sa *sa, uint32_t
     return child;
 }
 
-size_t ike_response_copy(const struct ike *ike, const struct ike_sa *sa, uint8_t *ret_bytes, size_t cap)
+size_t ike_sent_copy(const struct ike *ike, const struct sent_message *sent, uint8_t *ret_bytes, size_t cap)
 {
-    if (!sa->response.valid || sa->response.datagrams.len > cap) {
+    if (!sent->valid || sent->datagrams.len > cap) {
         return 0;
     }
-    blob_get(&ike->blobs, sa->response.datagrams, ret_bytes, cap);
-    return sa->response.datagrams.len;
+    blob_get(&ike->blobs, sent->datagrams, ret_bytes, cap);
+    return sent->datagrams.len;
 }
 
 void ike_restore_response(struct ike *ike, struct ike_sa *sa, struct span bytes)
@@ -55,6 +79,68 @@ void ike_restore_response(struct ike *ike, struct ike_sa *sa, struct span bytes)
         sa->response.valid = true;
         sa->response.id = sa->peer_next_id - 1;
     }
+}
+
+const struct ike_sa *ike_former(const struct ike *ike, const struct ike_sa *sa)
+{
+    const struct ike_sa *former = ike_sa_at(ike, sa->replaces);
+    bool is_there = former != NULL && former->session_id == sa->session_id &&
+                    (former->state == SA_ESTABLISHED || former->state == SA_REKEYED);
+    return is_there ? former : NULL;
+}
+
+struct ike_sa *ike_restore_former(struct ike *ike, struct ike_time time, struct ike_sa *sa, uint64_t our_spi)
+{
+    ike->time = time;
+    struct ike_sa *former = place_take(ike, our_spi, false);
+    if (former == NULL) {
+        return NULL;
+    }
+    former->state = SA_REKEYED;
+    former->session_id = sa->session_id;
+    former->successor = sa->slot;
+    former->restored = former->learn_id = true;
+    former->fragmentation = sa->fragmentation;
+    former->natt = sa->natt;
+    former->local = sa->local;
+    former->remote = sa->remote;
+    former->created = former->last_in = ike->time.now;
+    former->expires = ike->time.now + REKEYED_LINGER_NS;
+    sa->replaces = former->slot;
+    sa_schedule(ike, former);
+    return former;
+}
+
+/* It is sent again when the session is restored, or when its timer says so. */
+void ike_restore_request(struct ike *ike, struct ike_time time, struct ike_sa *sa,
+                         const struct ike_restored_request *request)
+{
+    ike->time = time;
+    struct ike_sa *new = place_take(ike, request->spi, false);
+    if (new == NULL) {
+        return;
+    }
+    rekey_ike_place(new, sa, request->ke->group, request->spi);
+    struct sa_request *own = &sa->request;
+    if (!blob_put(&ike->blobs, request->message, &own->message.datagrams)) {
+        sa_free(ike, new);
+        return;
+    }
+    own->message.valid = true;
+    own->message.id = sa->our_next_id - 1;
+    own->exchange = CREATE_CHILD_SA;
+    own->kind = REQUEST_REKEY_IKE;
+    own->tries = 1;
+    own->sa = new->slot;
+    own->ke = *request->ke;
+    own->next_try = ike->time.now + ike->policy->timers.retransmit;
+    memcpy(own->nonce, request->nonce, sizeof(own->nonce));
+    if (request->rival_nonce.len > 0) {
+        own->rival_sa = sa->successor;
+        own->rival_nonce.len = (uint16_t)request->rival_nonce.len;
+        memcpy(own->rival_nonce.bytes, request->rival_nonce.data, request->rival_nonce.len);
+    }
+    sa_schedule(ike, sa);
 }
 
 void ike_restore_cancel(struct ike *ike, struct ike_sa *sa)

@@ -40,6 +40,7 @@ enum sa_pending {
     PENDING_ANSWER, /* what was asked is done; the record says so before the answer does */
     PENDING_MOVE,   /* UPDATE_SA_ADDRESSES: a restart must find the client where it went */
     PENDING_RESTORE,
+    PENDING_OWN_ASK,   /* our request to rekey the IKE SA: a restart must go on with it */
     PENDING_OWN_IKE,   /* the IKE SA that the client agreed to */
     PENDING_OWN_CHILD, /* the child that the client agreed to, to our request */
 };
@@ -138,9 +139,9 @@ struct ike_sa {
     struct ike_path reply; /* where the request that is answered came from (RFC 7296 2.11) */
     uint64_t wait_token, save_token;
     uint32_t pending_child; /* child that the wait is about, SLOT_NONE */
-    uint32_t successor;     /* slot of the IKE SA that replaced this one, of SA_REKEYED */
+    uint32_t successor;     /* of SA_REKEYED: slot of the IKE SA that replaced it, or that is to make way */
     uint32_t pending_sa;    /* the other IKE SA of a rekey, SLOT_NONE */
-    uint32_t replaces;      /* in a rekey of ours: slot of the IKE SA that it was asked for on */
+    uint32_t replaces;      /* slot of the IKE SA that the rekey was asked for on, until it is gone */
     uint32_t half_open;     /* index of struct half_open, SLOT_NONE */
     uint32_t reassembly;    /* index of struct reassembly, SLOT_NONE */
     uint32_t stale; /* slot under which the store may hold a former record of this session, SLOT_NONE */

@@ -43,7 +43,7 @@ void sa_reset(struct ike_sa *sa, uint32_t slot)
     sa->childless_end = sa->auth_end = NS_NEVER;
     sa->request.next_try = NS_NEVER;
     sa->request.child = sa->request.rekeys = sa->request.rival = SLOT_NONE;
-    sa->request.sa = sa->request.rival_sa = sa->replaces = SLOT_NONE;
+    sa->request.sa = sa->request.rival_sa = sa->replaces = sa->successor = SLOT_NONE;
 }
 
 struct ike_sa *sa_take(struct ike *ike, uint32_t position)
@@ -79,6 +79,17 @@ void ike_child_select(struct ike *ike, struct ike_child *child, const struct ts_
     hf_assert(child->ts != NULL); /* there is room for those of every child */
 }
 
+/* What replaced it need not keep it in its record any longer. */
+static void former_gone(struct ike *ike, const struct ike_sa *sa)
+{
+    struct ike_sa *new = slab_is_used(&ike->sas, sa->successor) ? &ike->sa[sa->successor] : NULL;
+    if (new != NULL && new->replaces == sa->slot && new->session_id == sa->session_id) {
+        new->replaces = SLOT_NONE;
+        new->save_due = ike->time.now;
+        sa_schedule(ike, new);
+    }
+}
+
 void sa_free(struct ike *ike, struct ike_sa *sa)
 {
     hf_assert(sa->num_children == 0 && sa->num_addresses == 0);
@@ -89,6 +100,7 @@ void sa_free(struct ike *ike, struct ike_sa *sa)
     sa_unlink_peer(ike, sa);
     ike_sa_name(ike, &sa->local_id, NULL);
     ike_sa_name(ike, &sa->remote_id, NULL);
+    former_gone(ike, sa);
     heap_set(&ike->timers, sa->slot, NS_NEVER);
     secret_wipe(&sa->keys, sizeof(sa->keys));
     sa->state = SA_FREE;

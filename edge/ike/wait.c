@@ -3,8 +3,7 @@
 #include "edge/ike/internal.h"
 
 #define SAVE_AGAIN_NS (30 * NS_PER_S)
-#define AUTH_GRACE_NS (10 * NS_PER_S)     /* a client's clock for RFC 4478 starts later than ours */
-#define REKEYED_LINGER_NS (60 * NS_PER_S) /* the client deletes the old IKE SA long before */
+#define AUTH_GRACE_NS (10 * NS_PER_S) /* a client's clock for RFC 4478 starts later than ours */
 
 static struct ike_host *host_of(struct ike *ike)
 {
@@ -166,6 +165,9 @@ static struct ike_sa *session_move(struct ike *ike, struct ike_sa *old)
     new->natt = old->natt;
     new->childless_end = old->childless_end;
     mobike_hand_over(new, old);
+    if (ike_former(ike, new) != NULL) {
+        ike->sa[new->replaces].successor = new->slot;
+    }
     for (uint32_t i = 0; i < new->num_children; i++) {
         ike->child[new->children[i]].sa = new->slot;
     }
@@ -194,6 +196,8 @@ static void finish_restore(struct ike *ike, struct ike_sa *sa)
         (void)child_install(ike, sa, &ike->child[sa->children[i]]);
     }
     host_of(ike)->news(host_of(ike)->context, NEWS_SESSION_RESTORED, sa, NULL, CAUSE_NONE, NULL);
+    rekey_ike_done(ike, sa);
+    rekey_ike_ask(ike, sa);
 }
 
 static void wait_finish(struct ike *ike, struct ike_sa *sa)
@@ -213,6 +217,9 @@ static void wait_finish(struct ike *ike, struct ike_sa *sa)
     case PENDING_IKE_REKEY:
         (void)session_move(ike, sa);
         sa_send_response(ike, sa);
+        break;
+    case PENDING_OWN_ASK:
+        rekey_ike_ask(ike, sa);
         break;
     case PENDING_OWN_IKE:
         ike->counters.own_ike_rekeys++;
@@ -267,6 +274,11 @@ static void wait_failed(struct ike *ike, struct ike_sa *sa, enum cause cause)
     uint8_t exchange = pending == PENDING_AUTH ? IKE_AUTH : CREATE_CHILD_SA;
     sa->wait = WAIT_NOTHING;
     sa->pending = PENDING_NONE;
+    if (pending == PENDING_OWN_ASK) {
+        rekey_ike_ask_later(ike, sa);
+        sa_schedule(ike, sa);
+        return;
+    }
     if (pending == PENDING_OWN_CHILD) {
         uint32_t own = sa->pending_child;
         sa->pending_child = SLOT_NONE;

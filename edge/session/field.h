@@ -30,6 +30,18 @@ HF_MUST bool pair32_read(struct span body, uint32_t *ret_a, uint32_t *ret_b);
 /* Known algorithms: an AEAD has no integrity algorithm beside it, everything else needs one. */
 HF_MUST bool encryption_is_known(uint16_t encr, uint16_t encr_bits, uint16_t integ);
 
+/* A suite of a known cipher and PRF; keys as long as the suite wants them. */
+void suite_write(struct writer *w, uint8_t tag, const struct ike_suite *suite);
+HF_MUST bool suite_read(struct span body, struct ike_suite *ret_suite);
+void keys_write(struct writer *w, uint8_t tag, const struct ike_suite *suite, const struct ike_keys *keys);
+HF_MUST bool keys_read(struct span body, const struct ike_suite *suite, struct ike_keys *ret_keys);
+
+/* Nothing is written of a request without message and of a former IKE SA without SPIs. */
+void request_write(struct writer *w, uint8_t tag, const struct record_request *request);
+HF_MUST bool request_read(struct span bytes, struct record_request *ret_request);
+void former_write(struct writer *w, uint8_t tag, const struct record_former *former);
+HF_MUST bool former_read(struct span bytes, struct record_former *ret_former);
+
 /* A Child SA's fields, nested in one of the session's. */
 void child_write(struct writer *w, uint8_t tag, const struct record_child *child);
 HF_MUST bool child_read(struct span bytes, struct record_child *ret_child);

@@ -32,6 +32,8 @@ enum field {
     FIELD_RESPONSE,
     FIELD_MOBIKE,
     FIELD_AUTH_UNTIL,
+    FIELD_REQUEST,
+    FIELD_FORMER,
 };
 
 enum flag {
@@ -59,9 +61,9 @@ static void flags_write(struct writer *w, const struct session_record *record)
     field_end(w, at);
 }
 
-static void suite_write(struct writer *w, const struct ike_suite *suite)
+void suite_write(struct writer *w, uint8_t tag, const struct ike_suite *suite)
 {
-    size_t at = field_begin(w, FIELD_SUITE);
+    size_t at = field_begin(w, tag);
     writer_u16(w, suite->encr);
     writer_u16(w, suite->encr_bits);
     writer_u16(w, suite->integ);
@@ -70,13 +72,13 @@ static void suite_write(struct writer *w, const struct ike_suite *suite)
     field_end(w, at);
 }
 
-static void keys_write(struct writer *w, const struct ike_suite *suite, const struct ike_keys *keys)
+void keys_write(struct writer *w, uint8_t tag, const struct ike_suite *suite, const struct ike_keys *keys)
 {
     size_t prf = prf_bytes(suite->prf);
     size_t integ = integ_key_bytes(suite->integ);
     size_t encr = encr_key_bytes(suite->encr, suite->encr_bits);
     hf_assert(prf > 0 && encr > 0);
-    size_t at = field_begin(w, FIELD_KEYS);
+    size_t at = field_begin(w, tag);
     writer_bytes(w, keys->d, prf);
     writer_bytes(w, keys->ai, integ);
     writer_bytes(w, keys->ar, integ);
@@ -126,8 +128,8 @@ size_t record_encode(const struct session_record *record, uint8_t *ret_bytes, si
     field_end(&w, at);
     pair64_write(&w, FIELD_SPIS, record->spi_i, record->spi_r);
     flags_write(&w, record);
-    suite_write(&w, &record->suite);
-    keys_write(&w, &record->suite, &record->keys);
+    suite_write(&w, FIELD_SUITE, &record->suite);
+    keys_write(&w, FIELD_KEYS, &record->suite, &record->keys);
     pair32_write(&w, FIELD_MESSAGE_IDS, record->peer_next_id, record->our_next_id);
     endpoints_write(&w, record);
     identity_write(&w, FIELD_LOCAL_ID, &record->local_id);
@@ -150,6 +152,8 @@ size_t record_encode(const struct session_record *record, uint8_t *ret_bytes, si
         writer_u64(&w, (uint64_t)record->auth_until_unix_s);
         field_end(&w, at);
     }
+    request_write(&w, FIELD_REQUEST, &record->request);
+    former_write(&w, FIELD_FORMER, &record->former);
     if (w.overflow) {
         secret_wipe(ret_bytes, w.len);
         return 0;
@@ -175,7 +179,7 @@ static bool flags_read(struct span body, struct session_record *ret_record)
     return reader_done(&r) && (flags & ~FLAGS_ALL) == 0;
 }
 
-static bool suite_read(struct span body, struct ike_suite *ret_suite)
+bool suite_read(struct span body, struct ike_suite *ret_suite)
 {
     struct reader r = reader_of(body);
     ret_suite->encr = reader_u16(&r);
@@ -187,7 +191,7 @@ static bool suite_read(struct span body, struct ike_suite *ret_suite)
            encryption_is_known(ret_suite->encr, ret_suite->encr_bits, ret_suite->integ);
 }
 
-static bool keys_read(struct span body, const struct ike_suite *suite, struct ike_keys *ret_keys)
+bool keys_read(struct span body, const struct ike_suite *suite, struct ike_keys *ret_keys)
 {
     size_t prf = prf_bytes(suite->prf);
     size_t integ = integ_key_bytes(suite->integ);
@@ -300,7 +304,10 @@ static bool record_read(struct reader *r, struct session_record *ret_record)
         read = reader_done(&until);
     }
     ret_record->mobike = (fields.seen & UINT32_C(1) << FIELD_MOBIKE) != 0;
-    return read;
+    bool asks = (fields.seen & UINT32_C(1) << FIELD_REQUEST) != 0;
+    bool rekeyed = (fields.seen & UINT32_C(1) << FIELD_FORMER) != 0;
+    return read && (!asks || request_read(body[FIELD_REQUEST], &ret_record->request)) &&
+           (!rekeyed || former_read(body[FIELD_FORMER], &ret_record->former));
 }
 
 enum cause record_decode(struct span bytes, struct session_record *ret_record)

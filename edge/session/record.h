@@ -8,6 +8,7 @@
 #include "edge/base/limits.h"
 #include "edge/crypto/cert.h"
 #include "edge/crypto/kdf.h"
+#include "edge/crypto/ke.h"
 #include "edge/wire/build.h"
 
 #define NAME_BYTES_MAX 64 /* names of connections and pools, with their terminating zero */
@@ -23,6 +24,30 @@ struct record_child {
     uint32_t num_ts_local, num_ts_remote;
     uint64_t bytes, packets; /* carried so far, of the busier direction, as far as known when written */
     bool doomed;             /* we replaced it and are about to delete it */
+};
+
+/* Our request to rekey the IKE SA, without an answer: the client may have answered it and gone over to the
+ * new one. */
+struct record_request {
+    uint64_t spi; /* ours of the new IKE SA */
+    struct ke_private ke;
+    uint8_t nonce[IKE_NONCE_BYTES];
+    uint8_t rival_nonce[IKE_NONCE_BYTES]; /* the lowest of the client's own rekey that crossed it */
+    uint16_t rival_nonce_len;             /* 0: none did */
+    struct span message;                  /* as sent; empty: there is no request */
+};
+
+/* The IKE SA that this one replaced, until it is deleted: it answers the client's rekey again, and its
+ * DELETE.
+ */
+struct record_former {
+    uint64_t spi_i, spi_r; /* 0: there is none */
+    bool we_are_initiator;
+    struct ike_suite suite;
+    struct ike_keys keys;
+    uint32_t peer_next_id, our_next_id;
+    struct span response;
+    struct record_request request;
 };
 
 struct session_record {
@@ -52,6 +77,8 @@ struct session_record {
      * get the same bytes (RFC 7296 2.1). Empty when there is none; after decoding a view into the encoded
      * bytes. */
     struct span response;
+    struct record_request request;
+    struct record_former former;
 };
 
 /* Encodes into ret_bytes[cap]; 0 when it does not fit. */

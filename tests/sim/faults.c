@@ -127,9 +127,11 @@ static void crashes(struct tally *tally, const struct story *story, uint32_t eve
         struct run run = run_of(story, tally->seed);
         run.harmless = false;
         run.crash_at = n;
+        run.survives = story->survives;
         go(tally, &run, "crash", n, ":late");
         run.options.store_early = true;
         go(tally, &run, "crash", n, ":early");
+        run.survives = false;
         run.store.result = STORE_DOWN;
         for (uint32_t op = 1; op <= 3 * WORLD_SHARDS; op++) {
             char how[48];

@@ -39,6 +39,18 @@ static void arm(struct world *world, const struct run *run)
     world->check.lenient_store = run->store.fail_nth != 0;
 }
 
+/* Whoever asks is answered, under the IKE SA that the client believes in. */
+static void check_survived(struct world *world)
+{
+    struct initiator *client = world->clients[0];
+    if (initiator_dpd(client, world->now)) {
+        (void)world_settle(world, 120 * NS_PER_S);
+    }
+    if (!check_failed(world) && client->state != INITIATOR_UP) {
+        check_fail(world, "L3", "the session is lost (state %d, why %d)", client->state, client->why);
+    }
+}
+
 static void note(struct outcome *outcome, const struct world *world)
 {
     outcome->datagrams = world->net.sent;
@@ -63,6 +75,9 @@ struct outcome run_go(const struct run *run)
         const struct initiator *client = world->clients[0];
         check_fail(world, "L2", "the story was not reached (state %d, why %d, notify %u, child notify %u)",
                    client->state, client->why, client->notify, client->child_notify);
+    }
+    if (run->survives && !check_failed(world)) {
+        check_survived(world);
     }
     story_finish(world);
     outcome.passed = !check_failed(world);

@@ -11,6 +11,7 @@ struct run {
     struct plane_faults plane;
     uint32_t crash_at, crash_again, starve_at;
     bool harmless; /* the fault is the network's alone, so the story must be reached */
+    bool survives; /* the client is up in the end and never logged in again */
 };
 
 /* What came of it. */

@@ -17,6 +17,7 @@ struct story {
     void (*act)(struct world *world);
     /* What must hold when it is over and all faults were the network's; NULL: the client is up. */
     bool (*reached)(const struct world *world);
+    bool survives; /* the session outlives a restart at any moment */
 };
 
 /* story_roam.c */

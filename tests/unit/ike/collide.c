@@ -47,3 +47,17 @@ void collide_delay(struct world *world, enum item_type type, ns_t by)
         }
     }
 }
+
+void collide_both(struct world *world, const struct collision *collision, void (*act)(struct world *world))
+{
+    of_gateway.fill = collision->gateway_i;
+    collide_until_asked(world);
+    of_client.fill = collision->client_i;
+    act(world);
+    collide_delay(world, ITEM_TO_GATEWAY, collision->request_late_ms * NS_PER_MS);
+    of_gateway.fill = collision->gateway_r;
+    of_client.fill = collision->client_r;
+    world_run(world, 11 * NS_PER_MS);
+    collide_delay(world, ITEM_TO_GATEWAY, collision->answer_late_ms * NS_PER_MS);
+    of_gateway.fill = of_client.fill = 0;
+}

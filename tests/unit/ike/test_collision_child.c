@@ -33,6 +33,11 @@ static void client_does(struct world *world, enum deed deed)
     cr_assert(done);
 }
 
+static void rekey_child(struct world *world)
+{
+    client_does(world, DEED_REKEY);
+}
+
 /* What is left: `children` on both sides, and the last one carries the traffic. */
 static void expect_left(struct world *world, uint32_t children, const char *what)
 {
@@ -58,37 +63,24 @@ Test(collision_child, the_lowest_nonce_of_four_loses)
     enum { NOBODY = 0, GATEWAY, CLIENT };
     static const struct {
         const char *what;
-        uint8_t gateway_i, client_i;    /* every byte of the nonces of the requests */
-        uint8_t gateway_r, client_r;    /* ... and of the answers */
-        ns_t request_late, answer_late; /* of the client's */
+        struct collision collision;
         int loser;
     } rows[] = {
-        {"collision: client's Ni is lowest", 0x22, 0x11, 0x44, 0x33, 0, 0, CLIENT},
-        {"collision: gateway's Ni is lowest", 0x11, 0x22, 0x33, 0x44, 0, 0, GATEWAY},
-        {"collision: gateway's Nr is lowest", 0x44, 0x33, 0x11, 0x22, 0, 0, CLIENT},
-        {"collision: client's Nr is lowest", 0x44, 0x33, 0x22, 0x11, 0, 0, GATEWAY},
-        {"collision_delayed_response: client loses", 0x22, 0x11, 0x44, 0x33, 0, 300, CLIENT},
-        {"collision_delayed_response: gateway loses", 0x11, 0x22, 0x33, 0x44, 0, 300, GATEWAY},
-        {"collision_delayed_request: too late", 0x22, 0x11, 0x44, 0x33, 15, 0, NOBODY},
-        {"collision_delayed_request: after the delete", 0x11, 0x22, 0x33, 0x44, 400, 0, NOBODY},
+        {"collision: client's Ni is lowest", {0x22, 0x11, 0x44, 0x33, 0, 0}, CLIENT},
+        {"collision: gateway's Ni is lowest", {0x11, 0x22, 0x33, 0x44, 0, 0}, GATEWAY},
+        {"collision: gateway's Nr is lowest", {0x44, 0x33, 0x11, 0x22, 0, 0}, CLIENT},
+        {"collision: client's Nr is lowest", {0x44, 0x33, 0x22, 0x11, 0, 0}, GATEWAY},
+        {"collision_delayed_response: client loses", {0x22, 0x11, 0x44, 0x33, 0, 300}, CLIENT},
+        {"collision_delayed_response: gateway loses", {0x11, 0x22, 0x33, 0x44, 0, 300}, GATEWAY},
+        {"collision_delayed_request: too late", {0x22, 0x11, 0x44, 0x33, 15, 0}, NOBODY},
+        {"collision_delayed_request: after the delete", {0x11, 0x22, 0x33, 0x44, 400, 0}, NOBODY},
     };
     for (size_t i = 0; i < HF_COUNT(rows); i++) {
         struct world *world = collide_begin(REKEY_NS, 0);
         struct initiator *client = world->clients[0];
-        of_gateway.fill = rows[i].gateway_i;
-        collide_until_asked(world);
-        of_client.fill = rows[i].client_i;
-        client_does(world, DEED_REKEY);
-        collide_delay(world, ITEM_TO_GATEWAY, rows[i].request_late * NS_PER_MS);
-        of_gateway.fill = rows[i].gateway_r;
-        of_client.fill = rows[i].client_r;
-        ns_t answers_at = world->now + 11 * NS_PER_MS;
-        while (world_step(world, answers_at)) {
-        }
+        collide_both(world, &rows[i].collision, rekey_child);
         uint32_t of_gateways = client->children[1].spi_in;
         cr_assert(client->children[1].used, "%s: the client made the gateway's child", rows[i].what);
-        collide_delay(world, ITEM_TO_GATEWAY, rows[i].answer_late * NS_PER_MS);
-        of_gateway.fill = of_client.fill = 0;
         world_run(world, NS_PER_S);
         expect_left(world, 1, rows[i].what);
         bool gateways_left = client->children[initiator_first_child(client)].spi_in == of_gateways;
@@ -123,6 +115,44 @@ Test(collision_child, other_exchanges_cross_a_rekey)
         collide_delay(world, ITEM_TO_GATEWAY, rows[i].request_late * NS_PER_MS);
         world_run(world, NS_PER_S);
         expect_left(world, rows[i].children, rows[i].what);
+        live_free(world);
+    }
+}
+
+/* libcharon's responder_incorrect_delete: the client, too, deletes the child that we replaced. */
+Test(collision_child, the_client_deletes_what_is_ours_to_delete)
+{
+    static const ns_t waits_ms[] = {10, 12, 15, 22, 25, 32, 40}; /* from its answer on */
+    for (size_t i = 0; i < HF_COUNT(waits_ms); i++) {
+        struct world *world = collide_begin(REKEY_NS, 0);
+        struct initiator *client = world->clients[0];
+        collide_until_asked(world);
+        uint32_t old = initiator_first_child(client);
+        world_run(world, waits_ms[i] * NS_PER_MS);
+        cr_assert_eq(client->counters.gateway_rekeys, 1);
+        if (client->children[old].used) {
+            cr_assert(initiator_delete_child(client, world->now, old));
+        }
+        world_run(world, NS_PER_S);
+        expect_left(world, 1, "responder_incorrect_delete");
+        live_free(world);
+    }
+}
+
+/* libcharon's collision_delete_drop_*, _dropped_request: each datagram of an exchange is lost once. */
+Test(collision_child, what_crosses_may_be_lost)
+{
+    static const enum deed deeds[] = {DEED_NONE, DEED_REKEY, DEED_DELETE, DEED_REKEY_IKE, DEED_DELETE_IKE};
+    for (size_t i = 0; i < HF_COUNT(deeds) * 8; i++) {
+        enum deed deed = deeds[i / 8];
+        struct world *world = collide_begin(REKEY_NS, 0);
+        struct net_faults faults = NET_FAULTLESS;
+        faults.lose = UINT64_C(1) << i % 8;
+        world_arm_net(world, &faults);
+        collide_until_asked(world);
+        client_does(world, deed);
+        world_run(world, 12 * NS_PER_S);
+        expect_left(world, deed == DEED_DELETE || deed == DEED_DELETE_IKE ? 0 : 1, "a loss");
         live_free(world);
     }
 }

@@ -39,40 +39,35 @@ static void no_more_rekeys(struct world *world)
     world->policy.policy.timers.ike_rekey = 0;
 }
 
+static void rekey_ike(struct world *world)
+{
+    no_more_rekeys(world);
+    cr_assert(initiator_rekey_ike(world->clients[0], world->now));
+}
+
 Test(collision_ike, the_lowest_nonce_of_four_loses)
 {
     enum { GATEWAY, CLIENT };
     static const struct {
         const char *what;
-        uint8_t gateway_i, client_i, gateway_r, client_r; /* every byte of the nonces */
-        ns_t request_late, answer_late;                   /* of the client's */
+        struct collision collision;
         int left;
     } rows[] = {
-        {"collision: client's Ni is lowest", 0x22, 0x11, 0x44, 0x33, 0, 0, GATEWAY},
-        {"collision: gateway's Ni is lowest", 0x11, 0x22, 0x33, 0x44, 0, 0, CLIENT},
-        {"collision: gateway's Nr is lowest", 0x44, 0x33, 0x11, 0x22, 0, 0, GATEWAY},
-        {"collision: client's Nr is lowest", 0x44, 0x33, 0x22, 0x11, 0, 0, CLIENT},
-        {"collision_delayed_response: gateway's is left", 0x22, 0x11, 0x44, 0x33, 0, 15, GATEWAY},
-        {"collision_delayed_response: client's is left", 0x11, 0x22, 0x33, 0x44, 0, 15, CLIENT},
-        {"collision_delayed_response: after the delete", 0x11, 0x22, 0x33, 0x44, 0, 400, CLIENT},
-        {"collision_delayed_request: too late", 0x22, 0x11, 0x44, 0x33, 15, 0, GATEWAY},
-        {"collision_delayed_request: after the delete", 0x22, 0x11, 0x44, 0x33, 400, 0, GATEWAY},
+        {"collision: client's Ni is lowest", {0x22, 0x11, 0x44, 0x33, 0, 0}, GATEWAY},
+        {"collision: gateway's Ni is lowest", {0x11, 0x22, 0x33, 0x44, 0, 0}, CLIENT},
+        {"collision: gateway's Nr is lowest", {0x44, 0x33, 0x11, 0x22, 0, 0}, GATEWAY},
+        {"collision: client's Nr is lowest", {0x44, 0x33, 0x22, 0x11, 0, 0}, CLIENT},
+        {"collision_delayed_response: gateway's is left", {0x22, 0x11, 0x44, 0x33, 0, 15}, GATEWAY},
+        {"collision_delayed_response: client's is left", {0x11, 0x22, 0x33, 0x44, 0, 15}, CLIENT},
+        {"collision_delayed_response: after the delete", {0x11, 0x22, 0x33, 0x44, 0, 400}, CLIENT},
+        {"collision_delayed_request: too late", {0x22, 0x11, 0x44, 0x33, 15, 0}, GATEWAY},
+        {"collision_delayed_request: after the delete", {0x22, 0x11, 0x44, 0x33, 400, 0}, GATEWAY},
     };
     for (size_t i = 0; i < HF_COUNT(rows); i++) {
         struct world *world = collide_begin(0, REKEY_NS);
         struct initiator *client = world->clients[0];
-        of_gateway.fill = rows[i].gateway_i;
-        collide_until_asked(world);
-        no_more_rekeys(world);
-        of_client.fill = rows[i].client_i;
-        cr_assert(initiator_rekey_ike(client, world->now));
-        collide_delay(world, ITEM_TO_GATEWAY, rows[i].request_late * NS_PER_MS);
-        of_gateway.fill = rows[i].gateway_r;
-        of_client.fill = rows[i].client_r;
-        world_run(world, 11 * NS_PER_MS);
+        collide_both(world, &rows[i].collision, rekey_ike);
         cr_assert_eq(client->counters.gateway_ike_rekeys, 1, "%s", rows[i].what);
-        collide_delay(world, ITEM_TO_GATEWAY, rows[i].answer_late * NS_PER_MS);
-        of_gateway.fill = of_client.fill = 0;
         world_run(world, NS_PER_S);
         expect_one(world, rows[i].what);
         cr_expect_eq(initiator_current(client)->by_gateway, rows[i].left == GATEWAY,

@@ -32,6 +32,30 @@ static void keys_fill(const struct ike_suite *suite, struct ike_keys *ret_keys)
     key_fill(ret_keys->pr, prf, 7);
 }
 
+/* The largest that a rekey leaves in a record: MODP-4096 both ways. */
+static void rekey_fill(struct session_record *record)
+{
+    static uint8_t message[1024];
+    memset(message, 'm', sizeof(message));
+    struct record_request request = {.spi = 1,
+                                     .ke = {.group = KE_X25519, .len = 32},
+                                     .rival_nonce_len = 16,
+                                     .message = span_of(message, sizeof(message))};
+    memset(request.nonce, 'n', sizeof(request.nonce));
+    memset(request.rival_nonce, 'r', request.rival_nonce_len);
+    key_fill(request.ke.bytes, request.ke.len, 12);
+    record->request = request;
+    record->former = (struct record_former){.spi_i = 2,
+                                            .spi_r = 3,
+                                            .we_are_initiator = true,
+                                            .suite = record->suite,
+                                            .keys = record->keys,
+                                            .peer_next_id = 4,
+                                            .our_next_id = 5,
+                                            .response = span_of(message, sizeof(message)),
+                                            .request = request};
+}
+
 static void child_fill(const struct esp_suite *suite, uint32_t number, struct record_child *ret_child)
 {
     size_t encr = encr_key_bytes(suite->encr, suite->encr_bits);
@@ -133,6 +157,24 @@ void sample_large(struct session_record *ret_record)
     ret_record->children[1].bytes = UINT64_C(1) << 38;
     ret_record->children[2].packets = 7;
     ret_record->auth_until_unix_s = 1700003600;
+    rekey_fill(ret_record);
+}
+
+static bool requests_equal(const struct record_request *a, const struct record_request *b)
+{
+    return a->spi == b->spi && memcmp(&a->ke, &b->ke, sizeof(a->ke)) == 0 &&
+           memcmp(a->nonce, b->nonce, sizeof(a->nonce)) == 0 && a->rival_nonce_len == b->rival_nonce_len &&
+           memcmp(a->rival_nonce, b->rival_nonce, a->rival_nonce_len) == 0 &&
+           span_equal(a->message, b->message);
+}
+
+static bool formers_equal(const struct record_former *a, const struct record_former *b)
+{
+    return a->spi_i == b->spi_i && a->spi_r == b->spi_r && a->we_are_initiator == b->we_are_initiator &&
+           memcmp(&a->suite, &b->suite, sizeof(a->suite)) == 0 &&
+           memcmp(&a->keys, &b->keys, sizeof(a->keys)) == 0 && a->peer_next_id == b->peer_next_id &&
+           a->our_next_id == b->our_next_id && span_equal(a->response, b->response) &&
+           requests_equal(&a->request, &b->request);
 }
 
 static bool identities_equal(const struct identity *a, const struct identity *b)
@@ -179,7 +221,8 @@ bool records_equal(const struct session_record *a, const struct session_record *
         strcmp(a->pool, b->pool) == 0 && a->num_addresses == b->num_addresses &&
         a->established_unix_s == b->established_unix_s && a->written_unix_s == b->written_unix_s &&
         a->auth_until_unix_s == b->auth_until_unix_s && a->num_children == b->num_children &&
-        span_equal(a->response, b->response);
+        span_equal(a->response, b->response) && requests_equal(&a->request, &b->request) &&
+        formers_equal(&a->former, &b->former);
     for (uint32_t i = 0; equal && i < a->num_addresses; i++) {
         equal = ip_equal(&a->addresses[i], &b->addresses[i]);
     }
