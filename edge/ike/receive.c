@@ -75,7 +75,10 @@ static bool request_is_next(struct ike *ike, struct ike_sa *sa, const struct ike
 {
     const struct payloads *outer = &ike->scratch.payloads;
     uint32_t id = input->header.message_id;
-    if (sa->wait != WAIT_NOTHING || sa->state == SA_RESTORING) {
+    /* The client may use the IKE SA of our rekey before our record of it is written: the session has not moved
+     * yet, so the children are still the old one's. */
+    bool too_early = sa->state == SA_REKEYED && sa->connection[0] != '\0';
+    if (sa->wait != WAIT_NOTHING || sa->state == SA_RESTORING || too_early) {
         ike_drop(ike, CAUSE_BUSY);
         return false;
     }

@@ -117,6 +117,22 @@ Test(collision_ike, other_exchanges_cross_a_rekey)
     }
 }
 
+/* It uses the new IKE SA while our record of it is on its way to the store. */
+Test(collision_ike, the_client_is_faster_than_the_store)
+{
+    struct world *world = collide_begin(0, REKEY_NS);
+    struct initiator *client = world->clients[0];
+    collide_until_asked(world);
+    collide_until_asked(world); /* its answer */
+    no_more_rekeys(world);
+    cr_assert_eq(client->counters.gateway_ike_rekeys, 1);
+    cr_assert(initiator_delete_child(client, world->now, initiator_first_child(client)));
+    world_run(world, 5 * NS_PER_S);
+    cr_expect_eq(core_counters(world->core)->children, 0);
+    cr_expect_eq(client->state, INITIATOR_UP);
+    live_free(world);
+}
+
 /* The client will not have it: the session goes on. */
 Test(collision_ike, a_refused_rekey_changes_nothing)
 {
