@@ -12,7 +12,7 @@
 #include "edge/wire/build.h"
 
 enum {
-    INITIATOR_SAS = 3, /* both sides may make a new one at once */
+    INITIATOR_SAS = 6, /* both sides may make a new one at once; the gateway may forget to delete old ones */
     INITIATOR_SUITES_MAX = 4,
     INITIATOR_CHILDREN_MAX = 12,
     INITIATOR_DATAGRAMS_MAX = 24, /* of one message */
