@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import time
 
 import yaml
 
@@ -13,6 +14,7 @@ from .strongswan import GATEWAY_ID
 from .topology import ANYCAST4, ANYCAST6, INNER_NET4, INNER_NET6, POOL4, POOL6
 
 TUN = "hf"  # and a number
+PICTURE_S = 0.11  # the daemon makes a new picture of itself at most every 0.1 s
 METRICS_PORT = 9500
 DNS = "10.20.0.53"
 DOMAIN = "corp.example"
@@ -154,7 +156,8 @@ class Holdfast:
         return sorted(session["identity"] for session in self.sessions())
 
     def metrics(self):
-        """{name with labels: value} as Prometheus sees them."""
+        """{name with labels: value} as Prometheus sees them, no older than this call."""
+        time.sleep(PICTURE_S)
         text = self.node.out("curl", "-sS", "-m", "5", f"http://127.0.0.1:{METRICS_PORT}/metrics")
         values = {}
         for line in text.splitlines():
