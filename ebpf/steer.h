@@ -18,7 +18,18 @@
  * array of HF_VERDICT_COUNT, struct hf_counter steer_events    ring buffer of struct hf_event: traces, and
  * what the daemon must answer steer_scratch   per-CPU array of 1: the program's own
  *
- * steer_control, steer_shards and steer_live can be mapped into memory (BPF_F_MMAPABLE). */
+ * steer_control, steer_shards and steer_live can be mapped into memory (BPF_F_MMAPABLE).
+ *
+ * Besides, the loader
+ * - fills steer_config whole before it attaches: a zero key is no key, so without cookie keys what should be
+ * asked for a cookie is dropped (`internal`), and an hour later the cookie keys must have moved on by one;
+ * - resolves the link addresses of nodes and writes them again when neighbours change, since the program asks
+ * no neighbour table; and clears HF_NODE_ALIVE of a node that its heartbeats give up;
+ * - turns off what hides bytes from XDP: stripping of VLAN tags by the device (ethtool -K rxvlan off) and
+ * LRO;
+ * - sets a bit of steer_live before the SA's SPI is told to the peer, and clears it after the SA has gone;
+ * - gives each node a socket on hop_port too: what a worker forwards in pieces comes to the kernel as
+ * fragments, which the program passes on, and is opened in user space by the functions of hop.h. */
 #pragma once
 
 #include "ebpf/shared.h"

@@ -62,7 +62,7 @@ struct kernel *kernel_open(void)
     bpf_map__set_max_entries(kernel->skeleton->maps.steer_live, SCENE_LIVE_WORDS);
     bpf_map__set_max_entries(kernel->skeleton->maps.steer_shards, SCENE_SHARDS);
     int error = steer_bpf__load(kernel->skeleton);
-    if (error == -EPERM) {
+    if (error == -EPERM || error == -ENOSYS) {
         cr_log_warn("skipped: may not load BPF programs");
         steer_bpf__destroy(kernel->skeleton);
         free(kernel);
