@@ -25,7 +25,7 @@ HF_SHARED void hf_event_emit(struct hf_packet *packet, struct hf_view *view, con
         return;
     }
     struct hf_event event = {
-        .time_ns = hf_now(packet, view),
+        .time_ns = hf_world_monotonic(packet),
         .src = {view->src[0], view->src[1]},
         .dst = {view->dst[0], view->dst[1]},
         .spi = view->spi,
