@@ -53,18 +53,18 @@ HF_SHARED uint64_t hf_hop_mac(const uint64_t key[2], uint64_t hop_word, uint32_t
     uint64_t numbers =
         (uint64_t)to_node << 48 | (uint64_t)inner->ip_len << 32 | inner->src_port << 16 | inner->dst_port;
     uint64_t len = 8 + 8 + 8 + 8 + 1;
-    hf_sip_word(&h, hop_word, 2);
-    hf_sip_word(&h, __builtin_bswap64(numbers), 2);
+    hf_sip_word(&h, hop_word, 1);
+    hf_sip_word(&h, __builtin_bswap64(numbers), 1);
     if (inner->is_v6) {
-        hf_sip_word(&h, inner->src[0], 2);
-        hf_sip_word(&h, inner->src[1], 2);
-        hf_sip_word(&h, inner->dst[0], 2);
-        hf_sip_word(&h, inner->dst[1], 2);
+        hf_sip_word(&h, inner->src[0], 1);
+        hf_sip_word(&h, inner->src[1], 1);
+        hf_sip_word(&h, inner->dst[0], 1);
+        hf_sip_word(&h, inner->dst[1], 1);
         len += 24;
     } else {
-        hf_sip_word(&h, inner->src[1] >> 32 | (inner->dst[1] >> 32 << 32), 2);
+        hf_sip_word(&h, inner->src[1] >> 32 | (inner->dst[1] >> 32 << 32), 1);
     }
-    hf_sip_word(&h, inner->head, 2);
-    hf_sip_word(&h, len << 56 | inner->proto, 2);
-    return hf_sip_end(&h, 4);
+    hf_sip_word(&h, inner->head, 1);
+    hf_sip_word(&h, len << 56 | inner->proto, 1);
+    return hf_sip_end(&h, 3);
 }

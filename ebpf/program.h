@@ -25,7 +25,7 @@ HF_SHARED void hf_event_emit(struct hf_packet *packet, struct hf_view *view, con
         return;
     }
     struct hf_event event = {
-        .time_ns = hf_now(packet, view),
+        .time_ns = hf_world_monotonic(packet),
         .src = {view->src[0], view->src[1]},
         .dst = {view->dst[0], view->dst[1]},
         .spi = view->spi,
@@ -187,7 +187,8 @@ HF_SHARED int hf_steer(struct hf_packet *packet)
         enum hf_verdict sent = hf_send_to_node(packet, view, config);
         verdict = sent == HF_UNDECIDED ? verdict : sent;
         if (verdict == HF_WORKER_TOO_BIG) {
-            view->worker = (uint16_t)(view->shard % config->num_workers);
+            view->worker =
+                (uint16_t)((uint32_t)view->shard * config->num_workers >> (config->spi.shard_bits & 31));
         }
     }
     if (verdict == HF_WORKER_ICMP_CLIENT && !view->hop) {

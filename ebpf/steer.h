@@ -18,7 +18,19 @@
  * array of HF_VERDICT_COUNT, struct hf_counter steer_events    ring buffer of struct hf_event: traces, and
  * what the daemon must answer steer_scratch   per-CPU array of 1: the program's own
  *
- * steer_control, steer_shards and steer_live can be mapped into memory (BPF_F_MMAPABLE). */
+ * steer_control, steer_shards and steer_live can be mapped into memory (BPF_F_MMAPABLE).
+ *
+ * Besides, the loader
+ * - fills steer_config whole before it attaches: a zero key is no key, so without cookie keys what should be
+ * asked for a cookie is dropped (`internal`), and an hour later the cookie keys must have moved on by one;
+ * - resolves the link addresses of nodes and writes them again when neighbours change, since the program asks
+ * no neighbour table; and clears HF_NODE_ALIVE of a node that its heartbeats give up;
+ * - sets jiffy_ns in the program's .rodata from clock_getres(CLOCK_MONOTONIC_COARSE), before loading;
+ * - turns off what hides bytes from XDP: stripping of VLAN tags by the device (ethtool -K rxvlan off) and
+ * LRO;
+ * - sets a bit of steer_live before the SA's SPI is told to the peer, and clears it after the SA has gone;
+ * - gives each node a socket on hop_port too: what a worker forwards in pieces comes to the kernel as
+ * fragments, which the program passes on, and is opened in user space by the functions of hop.h. */
 #pragma once
 
 #include "ebpf/shared.h"
@@ -235,7 +247,7 @@ struct hf_node {
     uint8_t link_to[6], link_from[6];
     uint32_t ifindex; /* 0: out where the packet came in, with its VLAN tags; else out there, untagged */
     uint32_t flags;
-    uint32_t mtu; /* of the path: of the outer IP packet */
+    uint32_t mtu; /* of the path, for the outer IP packet; at least 1280 + HF_OVERHEAD_V6 */
 };
 
 enum hf_event_kind {
@@ -246,7 +258,7 @@ enum hf_event_kind {
 };
 
 struct hf_event {
-    uint64_t time_ns;
+    uint64_t time_ns;        /* CLOCK_MONOTONIC */
     uint64_t src[2], dst[2]; /* as in struct hf_local */
     uint64_t spi;            /* ours, or 0 */
     uint32_t table_version;  /* the other node's */
@@ -262,12 +274,13 @@ struct hf_event {
  *
  *   version 4 (1) | hop 4 | flags 8 | source node 16 | table version 32 | MAC 64      (network byte order)
  *
- *   MAC = SipHash-2-4(key of the epoch in the flags; the first 8 bytes of the header | destination node 16,
+ *   MAC = SipHash-1-3(key of the epoch in the flags; the first 8 bytes of the header | destination node 16,
  *         length of the inner packet 16, source port 16, destination port 16 | addresses: 8 bytes, or 32 for
  *         IPv6 | first 8 bytes behind UDP, or of ESP or ICMP | inner protocol 1)
  *
  * with the four 16-bit numbers in network byte order, and ports 0 where there are none. What the rest of the
- * packet says is protected by IKE and ESP. A notice has no inner packet: all behind the destination node is
+ * packet says is protected by IKE and ESP, so the lighter SipHash, as for SPIs, is enough for what a forger
+ * has to hit blindly, 64 bits at a time. A notice has no inner packet: all behind the destination node is
  * zero, addresses as for IPv4. */
 enum {
     HF_HOP_BYTES = 16,

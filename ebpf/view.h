@@ -102,7 +102,10 @@ HF_SHARED uint64_t *hf_world_flow(struct hf_packet *packet, uint32_t cell);
 HF_SHARED void hf_world_count(struct hf_packet *packet, uint32_t verdict, uint64_t bytes);
 /* 0 when the ring is full. */
 HF_SHARED int hf_world_event(struct hf_packet *packet, struct hf_event *event);
+/* For budgets: cheap and coarse, and from any beginning but 0. */
 HF_SHARED uint64_t hf_world_clock(struct hf_packet *packet);
+/* For people. */
+HF_SHARED uint64_t hf_world_monotonic(struct hf_packet *packet);
 /* The time of this packet: most need none. */
 HF_SHARED uint64_t hf_now(struct hf_packet *packet, struct hf_view *view)
 {

@@ -187,7 +187,7 @@ static uint64_t hop_mac(const struct scene *scene, const struct hop_case *hop, c
     if (!packet) {
         uint8_t zeros[23] = {0};
         body_add(&text, zeros, sizeof(zeros));
-        return siphash_bytes(scene->config.hop_keys[hop->epoch & 3], text.bytes, text.len, 2, 4);
+        return siphash_bytes(scene->config.hop_keys[hop->epoch & 3], text.bytes, text.len, 1, 3);
     }
     const uint8_t *l4 = ip + ip_header_len(&packet->form);
     bool icmp = packet->what >= WHAT_ICMP_IKE && packet->what <= WHAT_ICMP_ESP_UDP;
@@ -207,7 +207,7 @@ static uint64_t hop_mac(const struct scene *scene, const struct hop_case *hop, c
                     : packet->form.v6          ? 58
                                                : 1,
                     1);
-    return siphash_bytes(scene->config.hop_keys[hop->epoch & 3], text.bytes, text.len, 2, 4);
+    return siphash_bytes(scene->config.hop_keys[hop->epoch & 3], text.bytes, text.len, 1, 3);
 }
 
 void hop_make(const struct scene *scene, const struct hop_case *hop, const struct packet *packet,

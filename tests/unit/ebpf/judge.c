@@ -7,7 +7,7 @@
 void worlds_open(struct worlds *worlds)
 {
     worlds->twin = calloc(1, sizeof(*worlds->twin));
-    worlds->kernel = kernel_open();
+    worlds->kernel = kernel_open(false);
     worlds->twin->scene = &worlds->scene;
     worlds->twin->cpus = 1;
     scene_init(&worlds->scene);

@@ -5,8 +5,9 @@
 
 struct kernel;
 
-/* NULL, with a message, where this process may not load programs. CPU 0 is in the cpumap. */
-struct kernel *kernel_open(void);
+/* NULL, with a message, where this process may not load programs. CPU 0 is in the cpumap. The time is
+ * the control map's, or the kernel's. */
+struct kernel *kernel_open(bool real_time);
 void kernel_close(struct kernel *kernel);
 /* All maps but those that the program writes, from the scene. */
 void kernel_set(struct kernel *kernel, const struct scene *scene);

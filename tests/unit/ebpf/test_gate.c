@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include <time.h>
 
 enum { INTERVAL_NS = 10000000, BURST = 5 };
 
@@ -118,6 +119,33 @@ Test(gate, esp_takes_nothing_from_ike_between_nodes)
     cr_assert_eq(judge_verdict(&worlds, &outer), HF_WORKER_IKE);
     cr_assert_eq(judge_verdict(&worlds, &outer), HF_HOP_BUDGET);
     worlds_close(&worlds);
+}
+
+/* As it is loaded: a second message within a second is refused, one after it is not. */
+Test(gate, real_time)
+{
+    struct scene scene;
+    struct frame frame;
+    struct packet packet = {.what = WHAT_IKE_500, .shard = SHARD_HERE};
+    struct hf_counter counters[HF_VERDICT_COUNT];
+    struct kernel *kernel = kernel_open(true);
+    if (!kernel) {
+        cr_skip_test("may not load BPF programs");
+    }
+    scene_init(&scene);
+    scene.config.rates[HF_BUDGET_IKE].interval_ns = NS_PER_S;
+    kernel_set(kernel, &scene);
+    for (int i = 0; i < 3; i++) {
+        packet_make(&scene, &packet, &frame);
+        if (i == 2) {
+            (void)nanosleep(&(struct timespec){.tv_sec = 1, .tv_nsec = 50000000}, NULL);
+        }
+        (void)kernel_run(kernel, &frame);
+    }
+    kernel_counters(kernel, counters);
+    cr_assert_eq(counters[HF_WORKER_IKE].packets, 2);
+    cr_assert_eq(counters[HF_IKE_BUDGET].packets, 1);
+    kernel_close(kernel);
 }
 
 /* From one /64 every address has the same budget. */

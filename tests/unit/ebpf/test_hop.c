@@ -168,7 +168,7 @@ Test(hop, layout)
     cr_assert(hf_hop_parse(hf_hop_word(&hop), &back) && memcmp(&hop, &back, sizeof(hop)) == 0);
     inner.head = hf_word_load((const uint8_t *)"\x40\x01\x02\x03\x00\x00\x00\x09");
     for (int v6 = 0; v6 < 2; v6++) {
-        static const uint64_t MACS[2] = {UINT64_C(0x2c5c8bbd6952652f), UINT64_C(0x3022d09904d60080)};
+        static const uint64_t MACS[2] = {UINT64_C(0x09700c2e4cbc4ded), UINT64_C(0x1c2de391ee7801eb)};
         client_addr(v6, addr);
         addr_words(addr, inner.src);
         anycast_addr(v6, addr);

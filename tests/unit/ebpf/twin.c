@@ -130,6 +130,11 @@ HF_SHARED uint64_t hf_world_clock(struct hf_packet *packet)
     return packet->twin->scene->control.clock_ns;
 }
 
+HF_SHARED uint64_t hf_world_monotonic(struct hf_packet *packet)
+{
+    return hf_world_clock(packet);
+}
+
 HF_SHARED int hf_world_to_cpu(struct hf_packet *packet, uint32_t cpu)
 {
     return packet->twin->cpus >> cpu & 1 ? HF_XDP_REDIRECT : HF_XDP_PASS;
