@@ -54,6 +54,14 @@ def rekeys(client):
     return found
 
 
+def unanswered(client):
+    """What led to requests that the gateway did not answer: one side has an SA that the other has not."""
+    lines = client.log().splitlines()
+    at = next((at for at, line in enumerate(lines) if "retransmit 3 of request" in line), None)
+    told = [line[:150] for line in lines[:at] if re.search(r"IKE_SA|\[ENC\]|collision|DELETE", line)]
+    return [] if at is None else told[-60:]
+
+
 def both_agree(client, children):
     """One IKE SA, and the children that are configured, the same ones on both sides."""
     sas = client.sas()
@@ -114,6 +122,8 @@ def traffic():
     for ping in pings:
         if ping.missing or ping.twice:
             print(f"  to {ping.target}: missing {ping.missing[:20]}, twice {ping.twice[:20]}")
+    for client, _ in clients:
+        print("".join(f"    {line}\n" for line in unanswered(client)), end="")
     assert all(not ping.twice for ping in pings)
     assert missing == 0, f"{missing} of {sent}"
 
@@ -125,6 +135,7 @@ def no_duplicates():
         for what in ("child by the client", "child by the gateway", "IKE SA by the client",
                      "IKE SA by the gateway"):
             assert found[what] > 0, f"no {what}"
+        assert not unanswered(client), "requests of the client were not answered"
         wait_until(f"{client.identity} and the gateway agree on {children} children",
                    lambda client=client, children=children: both_agree(client, children), 20, 0.05)
     assert scene.gateway.identities() == sorted(client.identity for client, _ in clients)

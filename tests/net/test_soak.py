@@ -13,7 +13,7 @@ suite = Suite(__doc__, limit_s=150)
 
 @suite.case("300 sessions live fast for 40 s: nothing grows, none is lost, all tables are empty in the end")
 def short():
-    short_soak = soak.Soak(sessions=300, seconds=40, pace=20, every_s=1)
+    short_soak = soak.Soak(sessions=300, seconds=40, pace=20, every_s=1, little_kb=4096)
     short_soak.run()
     short_soak.report()
     assert not short_soak.findings, short_soak.findings
