@@ -72,6 +72,9 @@ void exch_info(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
         sa->disowned = true;
         sa_send_response(ike, sa);
     } else if (work.delete_ike) {
+        if (sa->state == SA_REKEYED) {
+            rekey_ike_urge(ike, sa); /* before the client forgets what it made of our request */
+        }
         sa_send_response(ike, sa);
         sa_close(ike, sa, work.cause, true);
     } else if (moves) {

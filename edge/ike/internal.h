@@ -212,8 +212,11 @@ void rekey_ike_work(struct ike *ike, struct ike_sa *sa);
 void rekey_ike_start(struct ike *ike, struct ike_sa *sa, uint16_t group, bool again);
 void rekey_ike_answered(struct ike *ike, struct ike_sa *sa, const struct sa_request *was,
                         const struct message *message);
-/* The answer cannot be worked on now: what has the session meanwhile is busy. */
-bool rekey_ike_must_wait(struct ike *ike, struct ike_sa *sa);
+/* The answer names our IKE SA the winner, and what has the session meanwhile is busy. */
+bool rekey_ike_must_wait(struct ike *ike, struct ike_sa *sa, const struct message *message);
+/* Asks again: the answer may have come at a bad time, and the client has it only as long as it has the old
+ * IKE SA. */
+void rekey_ike_urge(struct ike *ike, struct ike_sa *sa);
 /* The client rekeys the IKE SA while our request is under way. */
 void rekey_ike_rival(struct ike_sa *sa, struct ike_sa *new, const struct nonces *nonces);
 /* The client made it, and our own rekey may yet turn out to have the better one. */

@@ -225,7 +225,8 @@ static void child_act(struct ike *ike, struct ike_sa *sa, struct ike_child *chil
 
 void children_work(struct ike *ike, struct ike_sa *sa)
 {
-    bool free = !sa->request.message.valid && sa->wait == WAIT_NOTHING && sa->state == SA_ESTABLISHED;
+    bool free = !sa->request.message.valid && sa->wait == WAIT_NOTHING && sa->state == SA_ESTABLISHED &&
+                !rekey_ike_is_rival(ike, sa); /* else the session may move on from under our request */
     for (uint32_t i = 0; free && i < sa->num_children; i++) {
         struct ike_child *child = &ike->child[sa->children[i]];
         if (child_due(ike, child) > ike->time.now) {

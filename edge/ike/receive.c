@@ -75,8 +75,8 @@ static bool request_is_next(struct ike *ike, struct ike_sa *sa, const struct ike
 {
     const struct payloads *outer = &ike->scratch.payloads;
     uint32_t id = input->header.message_id;
-    /* The client may use the IKE SA of our rekey before our record of it is written: the session has not moved
-     * yet, so the children are still the old one's. */
+    /* The client may use the IKE SA of our rekey before our record of it is written: the session has not
+     * moved yet, so the children are still the old one's. */
     bool too_early = sa->state == SA_REKEYED && sa->connection[0] != '\0';
     if (sa->wait != WAIT_NOTHING || sa->state == SA_RESTORING || too_early) {
         ike_drop(ike, CAUSE_BUSY);
@@ -211,7 +211,8 @@ static void receive_response(struct ike *ike, struct ike_sa *sa, const struct ik
         ike_drop(ike, CAUSE_RESPONSE_UNASKED);
         return;
     }
-    if (request->exchange == CREATE_CHILD_SA && (sa->wait != WAIT_NOTHING || rekey_ike_must_wait(ike, sa))) {
+    bool creates = request->exchange == CREATE_CHILD_SA;
+    if (creates && sa->wait != WAIT_NOTHING) {
         ike_drop(ike, CAUSE_BUSY); /* we ask again, and the client answers again */
         return;
     }
@@ -221,6 +222,10 @@ static void receive_response(struct ike *ike, struct ike_sa *sa, const struct ik
         if (cause != CAUSE_BUSY) {
             ike_drop(ike, cause != CAUSE_NONE ? cause : inner);
         }
+        return;
+    }
+    if (creates && rekey_ike_must_wait(ike, sa, input->message)) {
+        ike_drop(ike, CAUSE_BUSY);
         return;
     }
     sa_follow(ike, sa, input->datagram);

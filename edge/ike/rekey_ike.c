@@ -84,7 +84,7 @@ void rekey_ike_ask_later(struct ike *ike, struct ike_sa *sa)
 
 void rekey_ike_work(struct ike *ike, struct ike_sa *sa)
 {
-    bool free = !sa->request.message.valid && sa->wait == WAIT_NOTHING;
+    bool free = !sa->request.message.valid && sa->wait == WAIT_NOTHING && !rekey_ike_is_rival(ike, sa);
     for (uint32_t i = 0; i < sa->num_children; i++) {
         free &= !ike->child[sa->children[i]].doomed; /* RFC 7296 2.25.2: one thing after the other */
     }
@@ -121,15 +121,31 @@ static struct ike_sa *carrier_of(struct ike *ike, struct ike_sa *sa, const struc
     return carries ? carrier : NULL;
 }
 
-bool rekey_ike_must_wait(struct ike *ike, struct ike_sa *sa)
+/* RFC 7296 2.8.2: the one with the lowest nonce is closed by who asked for it. */
+static bool has_lost(const struct sa_request *was, const struct message *message)
 {
-    struct ike_sa *carrier = carrier_of(ike, sa, &sa->request);
+    struct nonces nonces = {.i = span_of(was->nonce, sizeof(was->nonce)), .r = message->nonce};
+    struct nonce_low lowest = nonces_lowest(&nonces);
+    return was->rival_sa != SLOT_NONE && nonce_is_lower(&lowest, &was->rival_nonce);
+}
+
+bool rekey_ike_must_wait(struct ike *ike, struct ike_sa *sa, const struct message *message)
+{
     uint32_t rival = sa->request.rival_sa;
-    if (rival != SLOT_NONE && ike->sa[rival].state == SA_RESTORING) {
-        return true;
+    if (sa->request.kind != REQUEST_REKEY_IKE || rival == SLOT_NONE) {
+        return false;
     }
-    return sa->request.kind == REQUEST_REKEY_IKE && carrier != NULL && carrier != sa &&
-           (carrier->wait != WAIT_NOTHING || carrier->request.message.valid);
+    const struct ike_sa *carrier = carrier_of(ike, sa, &sa->request);
+    bool wins = message_error(message) == NULL && !has_lost(&sa->request, message);
+    return ike->sa[rival].state == SA_RESTORING ||
+           (wins && carrier != NULL && (carrier->wait != WAIT_NOTHING || carrier->request.message.valid));
+}
+
+void rekey_ike_urge(struct ike *ike, struct ike_sa *sa)
+{
+    if (sa->request.message.valid && sa->request.kind == REQUEST_REKEY_IKE) {
+        sa_send_request(ike, sa);
+    }
 }
 
 static void refused(struct ike *ike, struct ike_sa *sa, const struct sa_request *was,
@@ -198,11 +214,8 @@ void rekey_ike_answered(struct ike *ike, struct ike_sa *sa, const struct sa_requ
         }
         return;
     }
-    struct nonces nonces = {.i = span_of(was->nonce, sizeof(was->nonce)), .r = message->nonce};
-    struct nonce_low lowest = nonces_lowest(&nonces);
     struct ike_sa *carrier = carrier_of(ike, sa, was);
-    bool lost = was->rival_sa != SLOT_NONE && nonce_is_lower(&lowest, &was->rival_nonce);
-    if (carrier == NULL || lost) {
+    if (carrier == NULL || has_lost(was, message)) {
         give_up(ike, new);
         if (carrier != NULL && carrier->disowned) {
             sa_close(ike, carrier, CAUSE_PEER_DELETE, true); /* it was the session that the client meant */

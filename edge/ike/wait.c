@@ -217,6 +217,7 @@ static void wait_finish(struct ike *ike, struct ike_sa *sa)
     case PENDING_IKE_REKEY:
         (void)session_move(ike, sa);
         sa_send_response(ike, sa);
+        rekey_ike_urge(ike, sa);
         break;
     case PENDING_OWN_ASK:
         rekey_ike_ask(ike, sa);

@@ -6,6 +6,7 @@
 #include "tests/unit/ike/collide.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #define REKEY_NS (20 * NS_PER_S)
 
@@ -72,6 +73,32 @@ Test(collision_ike, the_lowest_nonce_of_four_loses)
         expect_one(world, rows[i].what);
         cr_expect_eq(initiator_current(client)->by_gateway, rows[i].left == GATEWAY,
                      "%s: the wrong one is left", rows[i].what);
+        live_free(world);
+    }
+}
+
+/* A child is due as soon as the client's IKE SA has the session, before our own rekey is decided; or the
+ * client deletes the old IKE SA before its answer to us is here. */
+Test(collision_ike, what_is_undecided_is_decided_first)
+{
+    static const struct collision nonces[] = {{0x22, 0x11, 0x44, 0x33, 0, 0}, {0x11, 0x22, 0x33, 0x44, 0, 0}};
+    for (size_t i = 0; i < HF_COUNT(nonces) * 40; i++) {
+        struct collision collision = nonces[i / 40];
+        char what[64];
+        collision.answer_late_ms = i % 40;
+        snprintf(what, sizeof(what), "row %zu, the answer comes %zu ms late", i / 40, i % 40);
+        struct world *world = collide_begin(0, REKEY_NS);
+        struct ike *ike = world->core->ike;
+        collide_both(world, &collision, rekey_ike);
+        for (uint32_t slot = 0; slot < slab_capacity(&ike->children); slot++) {
+            if (slab_is_used(&ike->children, slot)) {
+                ike->child[slot].rekey_at = world->now;
+            }
+        }
+        world_run(world, NS_PER_S);
+        expect_one(world, what);
+        cr_expect_eq(initiator_current(world->clients[0])->by_gateway, i / 40 == 0, "%s: the wrong one",
+                     what);
         live_free(world);
     }
 }
