@@ -19,6 +19,7 @@ from lab.traffic import ping
 
 IKELOAD = os.path.join(build_dir(), "ikeload")
 SANITIZED = "asan" in build_dir()
+STRANGERS = 640  # more than all workers can reassemble messages; all from one address
 suite = Suite(__doc__, limit_s=200)
 scene = client = node = None
 before = {}
@@ -26,6 +27,7 @@ before = {}
 
 def configure(_, config):
     config["timers"] = {"half_open": "8s", "dpd": "10s"}
+    config["limits"].update(half_open=3 * STRANGERS, half_open_per_address=3 * STRANGERS)
     config["connections"][1]["subnets"] = ["0.0.0.0/0", "::/0"]
 
 
@@ -129,9 +131,6 @@ def memory():
     assert not wrong, wrong
     assert grown < (64 if SANITIZED else 4) * 1024, grown  # table places are touched for the first time
     wait_until("all is as before", lambda: state() == before, 60, 0.5)
-
-
-STRANGERS = 640  # more than all workers can reassemble messages
 
 
 @suite.case(f"{STRANGERS} strangers who begin an IKE_AUTH in fragments and never end it keep nobody out")
