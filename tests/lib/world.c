@@ -244,7 +244,6 @@ void world_restart(struct world *world)
         }
     }
     world->num_items = kept;
-    world->ops_open = 0;
     world->restarts++;
     world_trace(world, "restart");
     core_start(world);

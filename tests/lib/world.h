@@ -92,7 +92,6 @@ struct world {
     struct item items[WORLD_ITEMS];
     uint32_t num_items;
     uint64_t next_seq;
-    uint32_t ops_open; /* installs and puts without an answer */
     struct net_model net;
     struct store_model store;
     struct plane_model plane;

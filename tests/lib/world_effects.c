@@ -6,10 +6,9 @@
 #define STORE_DELAY_NS (2 * NS_PER_MS)
 #define PLANE_DELAY_NS (1 * NS_PER_MS)
 
-/* Operations that an answer may have to wait for. */
-bool store_op_counts(const struct store_op *op)
+bool store_item_counts(const struct item *item)
 {
-    return op->type == STORE_PUT;
+    return item->store.type == STORE_PUT && item->bytes != NULL;
 }
 
 static void effect_store(struct world *world, const struct store_op *op)
@@ -21,12 +20,11 @@ static void effect_store(struct world *world, const struct store_op *op)
         memcpy(item->bytes, op->value.data, op->value.len);
         item->store.value = span_of(item->bytes, op->value.len);
     }
-    world->ops_open += store_op_counts(op) ? 1 : 0;
     if (world->options.store_early) {
         item->result = store_model_apply(&world->store, &item->store, &item->epoch);
         item->applied = true;
     }
-    if (world->options.planted == PLANTED_EARLY_SEND && store_op_counts(op)) {
+    if (world->options.planted == PLANTED_EARLY_SEND && op->type == STORE_PUT) {
         struct item *early = item_add(world, ITEM_STORE, world->now);
         item = &world->items[world->num_items - 2];
         early->store = (struct store_op){.type = STORE_PUT, .token = op->token, .shard = op->shard};
@@ -41,7 +39,6 @@ static void effect_plane(struct world *world, const struct plane_op *op)
     item->plane = *op;
     if (op->type == PLANE_INSTALL) {
         item->install = *op->install;
-        world->ops_open++;
     }
 }
 
@@ -103,7 +100,6 @@ static void scan_records(struct world *world, const struct store_op *op)
 void world_store_item(struct world *world, struct item *item)
 {
     const struct store_op *op = &item->store;
-    world->ops_open -= store_op_counts(op) && !(item->applied && op->value.len == 0) ? 1 : 0;
     if (!item->applied) {
         item->result = store_model_apply(&world->store, op, &item->epoch);
     }
@@ -125,7 +121,6 @@ void world_plane_item(struct world *world, struct item *item)
     struct plane_op *op = &item->plane;
     op->install = &item->install;
     enum cause cause = plane_model_apply(&world->plane, op);
-    world->ops_open -= op->type == PLANE_INSTALL ? 1 : 0;
     world_trace(world, "plane %d child %u -> %s", op->type, op->child, cause_json(cause));
     if (world->plane.key_reused) {
         check_fail(world, "N1", "an outbound ESP key is installed twice under one epoch");

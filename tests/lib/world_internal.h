@@ -14,7 +14,8 @@ void item_done(struct item *item);
 void world_effects(struct world *world);
 void world_store_item(struct world *world, struct item *item);
 void world_plane_item(struct world *world, struct item *item);
-bool store_op_counts(const struct store_op *op);
+/* A write that an answer may have to wait for. */
+bool store_item_counts(const struct item *item);
 
 /* world_net.c */
 void net_from_gateway(struct world *world, const struct effect_send *send);

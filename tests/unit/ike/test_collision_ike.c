@@ -184,6 +184,29 @@ Test(collision_ike, a_refused_rekey_changes_nothing)
     }
 }
 
+/* libcharon's responder_incorrect_delete: the client, too, deletes the IKE SA that we replaced. */
+Test(collision_ike, the_client_deletes_what_is_ours_to_delete)
+{
+    for (ns_t wait_ms = 0; wait_ms < 60; wait_ms++) {
+        struct world *world = collide_begin(0, REKEY_NS);
+        struct initiator *client = world->clients[0];
+        struct initiator_sa *old = client_current(client);
+        char what[64];
+        snprintf(what, sizeof(what), "responder_incorrect_delete after %u ms", (unsigned)wait_ms);
+        collide_until_asked(world);
+        no_more_rekeys(world);
+        world_run(world, 10 * NS_PER_MS + wait_ms * NS_PER_MS);
+        cr_assert_eq(client->counters.gateway_ike_rekeys, 1, "%s", what);
+        if (old->used) {
+            client->now = world->now;
+            client_delete_ike(client, old);
+        }
+        world_run(world, NS_PER_S);
+        expect_one(world, what);
+        live_free(world);
+    }
+}
+
 /* Until the client has answered there are no keys: nothing that names the new IKE SA is heard. */
 Test(collision_ike, an_ike_sa_without_keys_is_deaf)
 {
