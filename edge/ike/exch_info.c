@@ -70,6 +70,7 @@ void exch_info(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
     if (work.delete_ike && rekey_ike_is_rival(ike, sa)) {
         /* RFC 7296 2.8.2: the client closes the IKE SA that lost; the winner is named in its late answer. */
         sa->disowned = true;
+        sa->expires = HF_MIN(sa->expires, ike->time.now + REKEYED_LINGER_NS);
         sa_send_response(ike, sa);
     } else if (work.delete_ike) {
         if (sa->state == SA_REKEYED) {

@@ -254,7 +254,11 @@ static void sa_expire(struct ike *ike, struct ike_sa *sa)
         sa_close(ike, sa, CAUSE_TIMEOUT, false);
         break;
     case SA_ESTABLISHED:
-        ike_disconnect_sa(ike, sa, CAUSE_LIFETIME);
+        if (sa->disowned) {
+            sa_close(ike, sa, CAUSE_PEER_DELETE, true);
+        } else {
+            ike_disconnect_sa(ike, sa, CAUSE_LIFETIME);
+        }
         break;
     case SA_REKEYED:
     case SA_CLOSED:

@@ -199,11 +199,20 @@ static void give_up(struct ike *ike, struct ike_sa *new)
     }
 }
 
+/* The client deleted what has the session, and nothing takes its place: it was the session that it meant. */
+static void disowned_close(struct ike *ike, struct ike_sa *carrier)
+{
+    if (carrier != NULL && carrier->disowned) {
+        sa_close(ike, carrier, CAUSE_PEER_DELETE, true);
+    }
+}
+
 void rekey_ike_answered(struct ike *ike, struct ike_sa *sa, const struct sa_request *was,
                         const struct message *message)
 {
     struct ike_sa *new = &ike->sa[was->sa];
     const struct notify *error = message_error(message);
+    struct ike_sa *carrier = carrier_of(ike, sa, was);
     if (error != NULL || !answer_read(ike, sa, was, message, new)) {
         sa_free(ike, new);
         if (error != NULL) {
@@ -212,14 +221,12 @@ void rekey_ike_answered(struct ike *ike, struct ike_sa *sa, const struct sa_requ
         } else {
             ike_drop(ike, CAUSE_SA_SYNTAX);
         }
+        disowned_close(ike, carrier);
         return;
     }
-    struct ike_sa *carrier = carrier_of(ike, sa, was);
     if (carrier == NULL || has_lost(was, message)) {
         give_up(ike, new);
-        if (carrier != NULL && carrier->disowned) {
-            sa_close(ike, carrier, CAUSE_PEER_DELETE, true); /* it was the session that the client meant */
-        }
+        disowned_close(ike, carrier);
         return;
     }
     sa_inherit(ike, new, carrier);

@@ -207,6 +207,25 @@ Test(collision_ike, the_client_deletes_what_is_ours_to_delete)
     }
 }
 
+/* The client rekeys, forgets the old IKE SA with the rekey of ours that crossed, and ends the session: that
+ * is what it meant, and no liveness check has to find it out. */
+Test(collision_ike, a_client_that_leaves_meanwhile_is_gone)
+{
+    struct world *world = collide_begin(0, REKEY_NS);
+    struct initiator *client = world->clients[0];
+    client->config.deviate.skip_ike_delete = true;
+    collide_until_asked(world);
+    world->policy.policy.timers.dpd_idle = 0;
+    collide_delay(world, ITEM_TO_CLIENT, 300 * NS_PER_MS);
+    rekey_ike(world);
+    world_run(world, 50 * NS_PER_MS);
+    cr_assert(initiator_delete(client, world->now));
+    world_run(world, 100 * NS_PER_S);
+    cr_expect_eq(core_counters(world->core)->sessions, 0);
+    check_empty(world);
+    live_free(world);
+}
+
 /* Until the client has answered there are no keys: nothing that names the new IKE SA is heard. */
 Test(collision_ike, an_ike_sa_without_keys_is_deaf)
 {
