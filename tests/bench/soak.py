@@ -31,8 +31,8 @@ GROWTH, LITTLE_KB, LITTLE = 0.01, 512, 16
 
 class Soak:
     def __init__(self, sessions, seconds, pace, every_s, quiet=True, little_kb=LITTLE_KB):
-        """`little_kb`: what memory may grow by in any case. Slots of tables are used in turn, so it grows until
-        each has been used once, whatever the number of sessions; a short soak ends before."""
+        """`little_kb`: what memory may grow by in any case. Slots of tables are used in turn, so it grows
+        until each has been used once, whatever the number of sessions; a short soak ends before."""
         self.sessions, self.seconds, self.pace = sessions, seconds, pace
         self.every_s = every_s or max(1, seconds / 120)
         self.quiet, self.little_kb = quiet, little_kb
