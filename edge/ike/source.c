@@ -103,7 +103,7 @@ static uint32_t work_now(struct source_count *count, ns_t now)
     uint64_t decayed = (now - count->decayed_at) / SOURCE_WORK_INTERVAL_NS;
     if (decayed > 0) {
         count->work -= (uint32_t)HF_MIN((uint64_t)count->work, decayed);
-        count->decayed_at = now;
+        count->decayed_at += decayed * SOURCE_WORK_INTERVAL_NS; /* not `now`: asking must not slow it */
     }
     return count->work;
 }

@@ -164,6 +164,7 @@ static struct ike_sa *session_move(struct ike *ike, struct ike_sa *old)
     new->remote = old->remote;
     new->natt = old->natt;
     new->childless_end = old->childless_end;
+    new->shares = old->shares;
     mobike_hand_over(new, old);
     if (ike_former(ike, new) != NULL) {
         ike->sa[new->replaces].successor = new->slot;

@@ -119,3 +119,17 @@ Test(source, work_without_a_login_is_bounded_and_decays)
     }
     free(c.memory);
 }
+
+/* By the clock, however often somebody asks. */
+Test(source, work_decays_while_it_is_asked_for)
+{
+    struct counting c = counting_new(1000);
+    struct source source = from(&c, "192.0.2.1");
+    ns_t now = 1000 * NS_PER_S;
+    cr_assert(sources_charge(&c.sources, &source, now, SOURCE_WORK_MAX));
+    for (ns_t at = 0; at < 4 * NS_PER_S; at += 1030000) { /* about a thousand refused attempts in a second */
+        (void)!sources_charge(&c.sources, &source, now + at, SOURCE_WORK_MAX);
+    }
+    cr_expect(sources_charge(&c.sources, &source, now + 4 * NS_PER_S, 4 * 1900), "4 s are worth 7692 units");
+    free(c.memory);
+}
