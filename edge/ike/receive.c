@@ -87,6 +87,9 @@ static bool request_is_next(struct ike *ike, struct ike_sa *sa, const struct ike
             ike_drop(ike, CAUSE_ICV);
         } else if (asks_again(outer)) {
             sa_answer_to(sa, input->datagram);
+            if (sa->state == SA_CLOSED) {
+                rekey_ike_urge(ike, sa); /* as when it was answered first */
+            }
             sa_send_response(ike, sa);
             ike->counters.retransmits_answered++;
         }
