@@ -3,6 +3,7 @@
 
 #include "edge/daemon/loop.h"
 #include "edge/daemon/network.h"
+#include "edge/daemon/steer_feed.h"
 #include "edge/daemon/store_watch.h"
 #include "edge/daemon/stream.h"
 #include "edge/daemon/worker.h"
@@ -39,10 +40,12 @@ struct daemon {
     uint32_t num_workers;
     uint64_t heartbeats[WORKERS_MAX]; /* as last seen */
     struct network network;
+    struct steer_feed feed;
     uint8_t fleet_key[FLEET_KEY_BYTES];
 
     enum node_state state;
     bool is_stopping;
+    bool is_to_be_continued; /* stopped for a restart: steering goes on meanwhile */
     bool failed;
     int64_t started_unix_ns;
     ns_t started, watchdog, watchdog_fed; /* watchdog: interval, 0 without */

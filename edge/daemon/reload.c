@@ -185,6 +185,7 @@ static void commit(struct reload *r)
         config_free(d->config);
     }
     d->config = r->config;
+    steer_feed_reload(&d->feed, d->config);
     atomic_store(&d->log.level, (int)d->config->log.level);
     d->config_loaded_unix_s = daemon_wall_ns() / (int64_t)NS_PER_S;
     d->reload_ok = true;

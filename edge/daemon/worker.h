@@ -15,6 +15,7 @@ struct worker_shared {
     struct steer steer;
     struct store *store;
     struct log *log;
+    uint32_t *cookie_wanted; /* of the steering program: how many workers want cookies; NULL without */
 };
 
 enum { WORKER_RING_ENTRIES = 1024 };

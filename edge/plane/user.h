@@ -45,6 +45,10 @@ struct plane_user_config {
     uint32_t mtu;          /* of the TUN device: inner packets, PLANE_MTU_MIN..PLANE_MTU_MAX */
     bool tun_uso;          /* tun_create() said that the kernel takes UDP super-packets */
     uint64_t hash_key[2];  /* random: buckets of inner addresses */
+    /* NULL, or bits that are set while a child has the SPI: bit (shard << live_bits | index). Shared with the
+     * other workers and the steering program. */
+    uint64_t *live;
+    uint8_t live_bits; /* 2^live_bits is not less than children of one shard */
     struct plane_host host;
 };
 
