@@ -2,6 +2,7 @@
  * one worker after the other, in parts, as fast as the client reads. */
 #include "edge/daemon/daemon.h"
 
+#include "edge/daemon/steer_status.h"
 #include "edge/ops/metrics.h"
 
 #include <stdio.h>
@@ -129,6 +130,19 @@ static void answer_metrics(struct stream *stream)
     stream_done(stream, 1);
 }
 
+static void answer_steer(struct stream *stream)
+{
+    struct daemon *d = stream->server->context;
+    char *room = stream_room(stream, CONTROL_LINE_MAX);
+    size_t len = room == NULL ? 0 : steer_status_format(room, CONTROL_LINE_MAX, &d->feed);
+    if (len == 0) {
+        stream_error(stream, "failed", "no memory for the answer");
+        return;
+    }
+    end_line(stream, len);
+    stream_done(stream, 1);
+}
+
 static void answer_drain(struct stream *stream)
 {
     struct daemon *d = stream->server->context;
@@ -224,6 +238,9 @@ static void answer(struct stream *stream, const struct control_request *request)
         break;
     case CONTROL_DRAIN:
         answer_drain(stream);
+        break;
+    case CONTROL_STEER:
+        answer_steer(stream);
         break;
     }
 }

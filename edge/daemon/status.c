@@ -1,10 +1,12 @@
 /* A picture of the node for the status command and for metrics. */
 #include "edge/daemon/daemon.h"
 
+#include "edge/daemon/steer_status.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SAMPLES_MAX = 256, DROPS_LAYERS = 2 };
+enum { SAMPLES_MAX = 160 + STEER_SAMPLES_MAX, DROPS_LAYERS = 2 };
 
 struct status {
     struct snapshot snapshot;
@@ -248,6 +250,8 @@ struct status *status_new(struct daemon *d)
     store_stats(d->shared.store, &s->store);
     io_samples(s);
     store_samples(s);
+    hf_assert(s->num_samples + STEER_SAMPLES_MAX <= SAMPLES_MAX);
+    s->num_samples += steer_status_samples(&d->feed, &s->samples[s->num_samples]);
     histograms(s);
     fill_listen(d, s);
     fill_identities(d, s);

@@ -4,6 +4,7 @@
 #include "edge/base/secret.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 
 #define HOUR_S 3600
 #define COMMIT_INTERVAL_NS (2 * NS_PER_S) /* until no CPU reads the configuration before any more */
+#define LOOK_INTERVAL_NS NS_PER_S         /* for the link addresses of other nodes */
 #define EVENTS_PER_S 1000
 
 /* ---- log */
@@ -183,6 +185,88 @@ static void commit(struct steer_feed *feed, ns_t now)
     }
     feed->is_stale = false;
     feed->committed = now;
+}
+
+/* ---- other nodes */
+
+static const struct config_node *self_of(const struct config_steering *steering)
+{
+    for (uint32_t i = 0; i < steering->num_nodes; i++) {
+        if (steering->nodes[i].id == steering->node) {
+            return &steering->nodes[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_only_link(const struct steer_feed *feed, uint32_t ifindex)
+{
+    return feed->num_links == 1 && if_nametoindex(feed->links[0].interface) == ifindex;
+}
+
+static void words_of(const struct ip_addr *addr, uint64_t ret_words[2])
+{
+    ret_words[0] = hf_word_load(addr->bytes);
+    ret_words[1] = hf_word_load(addr->bytes + 8);
+}
+
+/* Out of the interface that packets come in by, the frame goes back without a detour. */
+static void node_set(struct steer_feed *feed, const struct config_node *node, const struct neighbour *way)
+{
+    struct hf_node entry = {.flags = HF_NODE_ALIVE, .mtu = node->mtu};
+    words_of(&self_of(&feed->config_start->steering)->addr, entry.local);
+    words_of(&node->addr, entry.remote);
+    if (!ip_is_v4(&node->addr)) {
+        entry.flags |= HF_NODE_V6;
+    }
+    if (way != NULL) {
+        entry.flags |= HF_NODE_RESOLVED;
+        entry.ifindex = is_only_link(feed, way->ifindex) ? 0 : way->ifindex;
+        memcpy(entry.link_to, way->link_to, sizeof(entry.link_to));
+        memcpy(entry.link_from, way->link_from, sizeof(entry.link_from));
+    }
+    int error = steering_node_set(feed->steering, node->id, &entry);
+    if (error != 0) {
+        say_missing(feed, "steering: node", strerror(-error));
+    }
+}
+
+static void node_look(struct steer_feed *feed, uint32_t i)
+{
+    const struct config_node *node = &feed->config_start->steering.nodes[i];
+    struct neighbour way;
+    int error = neighbour_find(feed->neighbours, &node->addr, &way);
+    bool resolved = error == 0;
+    node_set(feed, node, resolved ? &way : NULL);
+    if (resolved != feed->is_resolved[i]) {
+        feed->is_resolved[i] = resolved;
+        log_event(feed->log, wall_now(), LOG_LEVEL_INFO, resolved ? "node_resolved" : "node_unresolved",
+                  LOG_FIELDS(LOG_NUMBER("node", node->id), LOG_TEXT("address", node->address)),
+                  "node %u, %s: %s", node->id, node->address,
+                  resolved ? "the way to it is known" : strerror(-error));
+    }
+}
+
+static void nodes_look(struct steer_feed *feed)
+{
+    const struct config_steering *steering = &feed->config_start->steering;
+    for (uint32_t i = 0; feed->neighbours != NULL && i < steering->num_nodes; i++) {
+        if (steering->nodes[i].id != steering->node) {
+            node_look(feed, i);
+        }
+    }
+}
+
+static void nodes_open(struct steer_feed *feed)
+{
+    if (feed->config_start->steering.num_nodes < 2) {
+        return;
+    }
+    int error = neighbours_open(&feed->neighbours);
+    if (error != 0) {
+        say_missing(feed, "steering: other nodes", strerror(-error));
+    }
+    nodes_look(feed);
 }
 
 /* ---- packets to the right worker */
@@ -365,6 +449,7 @@ void steer_feed_open(struct steer_feed *feed, const struct steer_feed_options *o
     }
     commit(feed, 0);
     sockets_open(feed, options);
+    nodes_open(feed);
     log_event(feed->log, wall_now(), LOG_LEVEL_INFO, "steering",
               LOG_FIELDS(LOG_NUMBER("interfaces", feed->num_links),
                          LOG_TEXT("delivery", steer_delivery_name(feed->delivery))),
@@ -403,6 +488,10 @@ void steer_feed_tick(struct steer_feed *feed, const struct config *config, ns_t 
     if (feed->committed == 0) {
         feed->committed = now;
     }
+    if (now >= feed->looked + LOOK_INTERVAL_NS) {
+        nodes_look(feed);
+        feed->looked = now;
+    }
     if (feed->is_stale && now >= feed->committed + COMMIT_INTERVAL_NS) {
         commit(feed, now);
     }
@@ -410,6 +499,8 @@ void steer_feed_tick(struct steer_feed *feed, const struct config *config, ns_t 
 
 void steer_feed_close(struct steer_feed *feed, bool keep)
 {
+    neighbours_close(feed->neighbours);
+    feed->neighbours = NULL;
     steering_close(feed->steering, keep);
     feed->steering = NULL;
 }

@@ -9,6 +9,7 @@
 #include "edge/io/udp_socket.h"
 #include "edge/ops/config.h"
 #include "edge/ops/log.h"
+#include "edge/plane/neighbour.h"
 #include "edge/steering/steering.h"
 
 struct steer_link {
@@ -33,6 +34,9 @@ struct steer_feed {
     uint32_t num_links;
     enum steer_delivery delivery;
     uint64_t shards_key[2];
+    struct neighbours *neighbours; /* NULL without other nodes */
+    bool is_resolved[CONFIG_NODES_MAX];
+    ns_t looked; /* for neighbours, last */
     int64_t hour;
     ns_t committed;
     bool is_stale; /* the configuration that counts is not the one that should */

@@ -89,6 +89,10 @@ void check_steering(const struct check *check)
     }
     for (uint32_t i = 0; i < steering->num_nodes; i++) {
         node_check(check, i);
+        if (ip_is_v4(&steering->nodes[i].addr) != ip_is_v4(&steering->nodes[0].addr)) {
+            check_fail(check, PATH("steering.nodes[%u].address", i),
+                       "nodes have either IPv4 or IPv6 addresses");
+        }
         is_self = is_self || steering->nodes[i].id == steering->node;
     }
     if (!is_self) {

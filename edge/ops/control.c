@@ -7,7 +7,7 @@
 static const char *const command_names[] = {
     [CONTROL_STATUS] = "status",         [CONTROL_SESSIONS] = "sessions", [CONTROL_SHOW] = "show",
     [CONTROL_DISCONNECT] = "disconnect", [CONTROL_RELOAD] = "reload",     [CONTROL_CHECK] = "check",
-    [CONTROL_METRICS] = "metrics",       [CONTROL_DRAIN] = "drain",
+    [CONTROL_METRICS] = "metrics",       [CONTROL_DRAIN] = "drain",       [CONTROL_STEER] = "steer",
 };
 
 const char *control_command_name(enum control_command command)

@@ -20,6 +20,7 @@ enum control_command {
     CONTROL_CHECK,
     CONTROL_METRICS,
     CONTROL_DRAIN,
+    CONTROL_STEER,
 };
 const char *control_command_name(enum control_command command);
 
