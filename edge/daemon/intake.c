@@ -72,7 +72,7 @@ void worker_datagram(struct worker *w, const struct datagram *datagram)
 {
     struct datagram_run run;
     size_t offset = 0;
-    while (steer_run(&w->shared->steer, datagram, w->config.number, &offset, &run)) {
+    while (steer_run(&w->steer, datagram, w->config.number, &offset, &run)) {
         run_in(w, datagram, &run);
     }
 }

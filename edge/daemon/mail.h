@@ -44,6 +44,7 @@ enum ask_type {
     ASK_SESSIONS,   /* lines of those that are selected, from `cursor` on */
     ASK_DISCONNECT, /* the same are ended; no lines */
     ASK_DRAIN,
+    ASK_EPOCHS, /* uint32_t[4]: SAs by the epoch of their SPI */
 };
 
 struct mail_ask {
@@ -69,6 +70,7 @@ struct mail_policy {
     const struct policy *policy;
     void *pool_memory;
     size_t pool_bytes;
+    struct hf_spi_config spi;
 };
 
 #define POOL_NAME_MAX 64

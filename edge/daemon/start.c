@@ -264,7 +264,7 @@ static bool step_keys(struct start *s)
 {
     struct daemon *d = s->d;
     uint64_t first_key[2];
-    core_spi_config(d->fleet_key, s->config->shard_bits, &s->spi);
+    core_spi_config(d->fleet_key, s->config->shard_bits, s->config->steering.key_epoch, &s->spi);
     fleet_derive(d->fleet_key, "first worker", 0, (uint8_t *)first_key, sizeof(first_key));
     steer_init(&d->shared.steer, &s->spi, first_key, d->num_workers);
     return true;

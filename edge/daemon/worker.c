@@ -23,6 +23,7 @@ struct worker *worker_new(const struct worker_config *config)
     w->config = *config;
     w->ring = config->ring;
     w->shared = config->shared;
+    w->steer = w->shared->steer;
     w->cookie_threshold = config->core.policy->cookie_threshold;
     w->port = mesh_port(&w->shared->mesh, config->number);
     w->config.plane.host = worker_plane_host(w);
@@ -150,8 +151,10 @@ static void policy_in(struct worker *w, const struct mail_policy *mail)
 {
     struct event event = {
         .type = EVENT_POLICY,
-        .policy = {.policy = mail->policy, .pool_memory = mail->pool_memory},
+        .policy = {.policy = mail->policy, .pool_memory = mail->pool_memory, .spi = &mail->spi},
     };
+    w->steer.spi = mail->spi;
+    plane_user_spi_config(w->plane, &mail->spi);
     w->cookie_threshold = mail->policy->cookie_threshold;
     worker_step(w, &event);
     worker_pool_pages_free(w->pool_memory, w->pool_size);

@@ -12,7 +12,7 @@
 /* What all workers use and none changes. */
 struct worker_shared {
     struct mesh mesh;
-    struct steer steer;
+    struct steer steer; /* as at the start */
     struct store *store;
     struct log *log;
     uint32_t *cookie_wanted; /* of the steering program: how many workers want cookies; NULL without */

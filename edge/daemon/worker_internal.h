@@ -26,6 +26,7 @@ struct worker {
     struct worker_config config;
     struct worker_shared *shared;
     struct mesh_port port;
+    struct steer steer; /* a copy: keys change at a time of our own */
     pthread_t thread;
     bool started;
 

@@ -72,6 +72,9 @@ struct plane_user *plane_user_init(void *memory, const struct plane_user_config 
 /* Wipes every key; the memory may then be freed. Nothing may be lent: flush before. */
 void plane_user_done(struct plane_user *plane);
 
+/* SPIs of children that are there must be of the new keys, too. */
+void plane_user_spi_config(struct plane_user *plane, const struct hf_spi_config *spi);
+
 /* Carries out an operation at once. CAUSE_PLANE when it cannot: unknown child, child or SPI installed
  * already, SPI that is not of this worker's shards, algorithms the library refuses.
  *

@@ -219,6 +219,11 @@ static bool suite_is_usable(const struct plane_child *install)
     return usable;
 }
 
+void plane_user_spi_config(struct plane_user *plane, const struct hf_spi_config *spi)
+{
+    plane->config.spi = *spi;
+}
+
 static void live_set(struct plane_user *plane, uint32_t spi, bool live)
 {
     const struct plane_user_config *config = &plane->config;
