@@ -254,6 +254,7 @@ static int serve(struct daemon *d)
         d->failed = true;
         d->is_stopping = true;
     }
+    steer_feed_listen(&d->feed, &d->loop);
     while (!d->is_stopping) {
         run_round(d);
     }

@@ -74,6 +74,8 @@ void daemon_close(struct daemon *d);
 /* Asks a worker and waits for its answer, which is valid until the next call; NULL when it does not answer in
  * time. The mail and the token of `ask` are set here. */
 const struct mail_answer *daemon_ask(struct daemon *d, uint32_t worker, struct mail_ask *ask);
+/* How many SAs have an SPI of each epoch. False when a worker does not answer. */
+HF_MUST bool daemon_ask_epochs(struct daemon *d, uint32_t ret_counts[4]);
 /* Sends a message to every worker. False when a mailbox is full. */
 HF_MUST bool daemon_tell(struct daemon *d, enum mail_type type);
 

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include <unistd.h>
 
 #define HOUR_S 3600
 #define COMMIT_INTERVAL_NS (2 * NS_PER_S) /* until no CPU reads the configuration before any more */
@@ -427,6 +428,8 @@ void steer_feed_open(struct steer_feed *feed, const struct steer_feed_options *o
         .config_start = options->config,
         .steer = options->steer,
         .fleet_key = options->fleet_key,
+        .key_epoch = steering->key_epoch,
+        .notice_fd = -1,
     };
     if (!steering->is_on) {
         steering_forget(CONFIG_PINS_DEFAULT);
@@ -450,12 +453,31 @@ void steer_feed_open(struct steer_feed *feed, const struct steer_feed_options *o
     commit(feed, 0);
     sockets_open(feed, options);
     nodes_open(feed);
+    steer_events_open(feed);
     log_event(feed->log, wall_now(), LOG_LEVEL_INFO, "steering",
               LOG_FIELDS(LOG_NUMBER("interfaces", feed->num_links),
                          LOG_TEXT("delivery", steer_delivery_name(feed->delivery))),
               "steering %s: %u interfaces, to workers by %s",
               steering_is_continued(feed->steering) ? "goes on" : "begins", feed->num_links,
               steer_delivery_name(feed->delivery));
+}
+
+static void events_ready(struct loop_source *source, uint32_t events)
+{
+    struct steer_feed *feed = (struct steer_feed *)((char *)source - offsetof(struct steer_feed, source));
+    (void)events;
+    steer_events_take(feed);
+}
+
+void steer_feed_listen(struct steer_feed *feed, struct loop *loop)
+{
+    if (feed->steering != NULL) {
+        feed->source = (struct loop_source){
+            .fd = steering_event_fd(feed->steering), .events = EPOLLIN, .ready = events_ready};
+        if (loop_add(loop, &feed->source) != 0) {
+            say_missing(feed, "steering: events", strerror(errno)); /* they are taken at each tick */
+        }
+    }
 }
 
 void steer_feed_ready(struct steer_feed *feed)
@@ -469,7 +491,10 @@ void steer_feed_ready(struct steer_feed *feed)
 void steer_feed_reload(struct steer_feed *feed, const struct config *config)
 {
     if (feed->steering != NULL) {
-        rates_fill(steering_config(feed->steering), &config->steering.rates);
+        struct hf_config *out = steering_config(feed->steering);
+        rates_fill(out, &config->steering.rates);
+        core_spi_config(feed->fleet_key, out->spi.shard_bits, config->steering.key_epoch, &out->spi);
+        feed->key_epoch = config->steering.key_epoch;
         feed->is_stale = true;
     }
 }
@@ -480,6 +505,9 @@ void steer_feed_tick(struct steer_feed *feed, const struct config *config, ns_t 
     if (feed->steering == NULL) {
         return;
     }
+    feed->now = now;
+    steer_events_take(feed);
+    steer_trace_tick(feed, now);
     int64_t hour = wall_ns / (int64_t)NS_PER_S / HOUR_S;
     if (hour != feed->hour) {
         cookies_fill(feed, steering_config(feed->steering), hour);
@@ -499,6 +527,9 @@ void steer_feed_tick(struct steer_feed *feed, const struct config *config, ns_t 
 
 void steer_feed_close(struct steer_feed *feed, bool keep)
 {
+    if (feed->steering != NULL && feed->notice_fd >= 0) {
+        close(feed->notice_fd);
+    }
     neighbours_close(feed->neighbours);
     feed->neighbours = NULL;
     steering_close(feed->steering, keep);

@@ -4,7 +4,9 @@
 #pragma once
 
 #include "ebpf/steer.h"
-#include "edge/crypto/seal.h"
+#include "edge/core/core.h"
+#include "edge/daemon/loop.h"
+#include "edge/daemon/steer_event.h"
 #include "edge/io/steer.h"
 #include "edge/io/udp_socket.h"
 #include "edge/ops/config.h"
@@ -39,6 +41,13 @@ struct steer_feed {
     ns_t looked; /* for neighbours, last */
     int64_t hour;
     ns_t committed;
+    struct loop_source source; /* the program's events */
+    struct steer_trace trace;
+    int notice_fd;
+    ns_t noticed[CONFIG_NODES_MAX]; /* that its table is old, last */
+    uint32_t newest_seen;           /* table version of other nodes */
+    ns_t now;                       /* of the last tick */
+    uint32_t key_epoch;
     bool is_stale; /* the configuration that counts is not the one that should */
     bool is_ready;
 };
@@ -57,6 +66,8 @@ struct steer_feed_options {
 
 /* Before privileges are dropped. What does not work is logged, and done without. */
 void steer_feed_open(struct steer_feed *feed, const struct steer_feed_options *options);
+/* Events of the program are taken as they come. */
+void steer_feed_listen(struct steer_feed *feed, struct loop *loop);
 /* Every worker has read back its sessions. */
 void steer_feed_ready(struct steer_feed *feed);
 /* At least once in a second. */

@@ -38,14 +38,18 @@ static void put_links(struct json *j, const struct steer_feed *feed)
     json_array_end(j);
 }
 
-static void put_epochs(struct json *j, const struct hf_spi_config *spi)
+static void put_epochs(struct json *j, const struct steer_feed *feed, const uint32_t counts[4])
 {
+    static const char *const states[] = {"retiring", "mints", "next"};
     json_array_begin(j, "key_epochs");
-    for (uint32_t epoch = 1; epoch <= 3; epoch++) {
-        if (hf_epoch_exists(spi, epoch)) {
+    for (uint32_t i = 0; i < HF_COUNT(states); i++) {
+        uint32_t number = feed->key_epoch + i - 1;
+        if (number > 0) {
             json_object_begin(j, NULL);
-            json_u64(j, "epoch", epoch);
-            json_bool(j, "mints", epoch == spi->mint_epoch);
+            json_u64(j, "number", number);
+            json_u64(j, "epoch", core_spi_epoch(number));
+            json_string(j, "state", states[i]);
+            json_u64(j, "sas", counts[core_spi_epoch(number)]);
             json_object_end(j);
         }
     }
@@ -93,7 +97,7 @@ static void put_verdicts(struct json *j, const struct steer_feed *feed)
     json_array_end(j);
 }
 
-size_t steer_status_format(char *ret_line, size_t cap, struct steer_feed *feed)
+size_t steer_status_format(char *ret_line, size_t cap, struct steer_feed *feed, const uint32_t epochs[4])
 {
     struct json j = json_of(ret_line, cap);
     json_object_begin(&j, NULL);
@@ -104,7 +108,7 @@ size_t steer_status_format(char *ret_line, size_t cap, struct steer_feed *feed)
         const struct hf_config *config = steering_config(feed->steering);
         put_links(&j, feed);
         put_table(&j, feed, config);
-        put_epochs(&j, &config->spi);
+        put_epochs(&j, feed, epochs);
         json_bool(&j, "cookies_wanted", steering_control(feed->steering)->cookie_wanted != 0);
         put_verdicts(&j, feed);
     }

@@ -66,7 +66,7 @@ static const char *lack_of(int error)
     switch (error) {
     case -EPERM:
     case -EACCES:
-        return "CAP_BPF and CAP_NET_ADMIN (or root) are needed to load the program";
+        return "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN (or root) are needed to load the program";
     case -ENOSYS:
         return "the kernel has no BPF";
     default:
