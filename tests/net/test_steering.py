@@ -106,12 +106,42 @@ def rekeys():
     assert moved() == 0
 
 
+def sas_of(number):
+    return sum(epoch["sas"] for epoch in steer()["key_epochs"] if epoch["number"] == number)
+
+
+def turn_to(number, check=True):
+    scene.gateway.config["steering"]["key_epoch"] = number
+    scene.gateway.write_config()
+    return scene.gateway.cli("reload", check=check)
+
+
+@suite.case("key epochs rotate, and no session notices; an epoch that is in use does not go away")
+def epochs():
+    sessions = sorted(s["session"] for s in scene.gateway.sessions())
+    running = [Ping(client.node, count=1000, interval_s=0.01) for client in clients.values()]
+    turn_to(2)
+    early = turn_to(3, check=False)
+    assert early.returncode == 1 and "still have SPIs of epoch 1" in early.stdout, early.stdout
+    wait_until("no SPI is of epoch 1", lambda: sas_of(1) == 0, 30)
+    turn_to(3)
+    wait_until("no SPI is of epoch 2", lambda: sas_of(2) == 0, 30)
+    for one in running:
+        sent, received = one.wait()
+        assert received == sent, f"{received} of {sent}"
+    assert sorted(s["session"] for s in scene.gateway.sessions()) == sessions
+    assert {epoch["number"]: epoch["state"] for epoch in steer()["key_epochs"]} == {
+        2: "retiring", 3: "mints", 4: "next"}
+    assert moved() == 0
+
+
 @suite.case("MOBIKE, and a NAT that changes its address")
 def moves():
     lab = scene.lab
     node = clients["cl1"].node
     running = Ping(node, count=300, interval_s=0.02, patience_s=5)
     lab.router.address("cl1", "192.0.2.65/30")
+    node.run("ip", "-6", "addr", "flush", "dev", "eth0", "scope", "global")  # else it may go there
     old = node.address4()
     node.address("eth0", "192.0.2.66/30")
     node.route("default", "192.0.2.65")
@@ -159,6 +189,24 @@ def stop():
     scene.gateway.start()
     all_at_once()
     assert moved() == 0
+
+
+@suite.case("a trace shows what is decided for one client, and nobody else")
+def trace():
+    running = Ping(clients["cl4"].node, count=100, interval_s=0.02)
+    others = Ping(clients["cl5"].node, count=100, interval_s=0.02)
+    address = clients["cl4"].node.address4()
+    lines = [json.loads(line) for line in
+             scene.gateway.cli("--json", "trace", address, "1").stdout.splitlines()]
+    running.wait(), others.wait()
+    worker = scene.session_of("cl4@example.net")["worker"]
+    esp = [line for line in lines if line["verdict"] == "worker_esp"]
+    assert len(esp) >= 20 and all(line["worker"] == worker for line in esp), lines
+    assert all(line["source"].startswith(address + ":") for line in lines), lines
+    wait_until("it is over when nobody looks", lambda: json.loads(run(
+        ["bpftool", "-j", "map", "dump", "pinned", os.path.join(pins(), "map_steer_control:1")]).stdout)
+        [0]["formatted"]["value"]["trace"] == 0)
+    assert "steering is off" not in scene.gateway.cli("trace", "0x" + esp[0]["spi"], "1").stdout
 
 
 @suite.case("a flood of first messages: XDP asks for cookies, a client that has one gets in")
