@@ -150,15 +150,15 @@ class Lab:
                 }
             }""")
 
-    def steers(self):
-        """The gateway's outer interface may have an XDP program: what the router sends has checksums, which
+    def steers(self, interface="gw"):
+        """The gateway behind this interface of the router may have an XDP program on its own: what the router sends has checksums, which
         nobody would add behind a cpumap, and it takes what the program sends back (pass.bpf.c)."""
         program = self.path("pass.bpf.o")
         if not os.path.exists(program):
             run(["clang-19", "-target", "bpf", "-O2", "-g", "-c", "-o", program,
                  os.path.join(os.path.dirname(os.path.abspath(__file__)), "pass.bpf.c")])
-        self.router.run("ethtool", "-K", "gw", "tx", "off")
-        self.router.run("ip", "link", "set", "gw", "xdp", "obj", program, "sec", "xdp")
+        self.router.run("ethtool", "-K", interface, "tx", "off")
+        self.router.run("ip", "link", "set", interface, "xdp", "obj", program, "sec", "xdp")
 
     def whole_datagrams(self):
         """From here on a capture on the gateway's outer interface shows each datagram by itself."""
