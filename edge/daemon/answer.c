@@ -80,6 +80,7 @@ static void answer_status(struct worker *w, struct mail_answer *answer)
         .udp = *udp_counters(w->udp),
         .tun = *tun_counters(w->tun),
         .handed_over = w->handed_over,
+        .forwarded = w->forwarded,
         .ring_overflows = w->ring.overflows,
     };
     struct timespec cpu;

@@ -90,6 +90,7 @@ struct worker_status {
     struct udp_counters udp;
     struct tun_counters tun;
     uint64_t handed_over; /* datagrams for other workers */
+    uint64_t forwarded;   /* to other nodes */
     uint64_t ring_overflows;
     uint64_t cpu_ns;
     uint64_t rounds[ROUND_BUCKETS], rounds_ns; /* not cumulative */

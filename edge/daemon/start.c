@@ -213,6 +213,26 @@ static bool step_sockets(struct start *s)
     return true;
 }
 
+/* Packets of other nodes that came in fragments. */
+static bool step_node_sockets(struct start *s)
+{
+    const struct config_steering *steering = &s->config->steering;
+    for (uint32_t i = 0; i < steering->num_nodes; i++) {
+        const struct config_node *node = &steering->nodes[i];
+        struct endpoint local = {.addr = node->addr, .port = steering->hop_port};
+        for (uint32_t w = 0; w < s->d->num_workers && node->id == steering->node; w++) {
+            int error = udp_sockets_add_hop(&s->sockets[w], &local);
+            if (error != 0) {
+                snprintf(s->error, sizeof(s->error), "steering.nodes: %s, port %u: %s", node->address,
+                         steering->hop_port, strerror(-error));
+                return false;
+            }
+            s->d->shared.nodes.local = local;
+        }
+    }
+    return true;
+}
+
 /* Restricted rings (io/ring.h); afterwards seccomp lets nobody make one that is not. */
 static bool step_rings(struct start *s)
 {
@@ -331,6 +351,7 @@ static bool step_shared(struct start *s)
     d->shared.log = &d->log;
     if (d->feed.steering != NULL) {
         d->shared.cookie_wanted = &steering_control(d->feed.steering)->cookie_wanted;
+        steer_feed_nodes(&d->feed, &d->shared.nodes);
     }
     int error = mesh_open(&d->shared.mesh, d->num_workers + 1);
     if (error != 0) {
@@ -438,9 +459,9 @@ static bool step_serve(struct start *s)
 bool daemon_start(struct daemon *d)
 {
     static bool (*const steps[])(struct start *) = {
-        step_alone,   step_plane,  step_user,    step_folders,  step_fleet_key, step_network,
-        step_sockets, step_rings,  step_keys,    step_steering, step_listeners, step_privileges,
-        step_store,   step_shared, step_workers, step_serve,
+        step_alone,      step_plane,        step_user,   step_folders, step_fleet_key, step_network,
+        step_sockets,    step_node_sockets, step_rings,  step_keys,    step_steering,  step_listeners,
+        step_privileges, step_store,        step_shared, step_workers, step_serve,
     };
     struct start s = {.d = d, .config = d->config, .control_fd = -1, .metrics_fd = -1};
     bool fine = true;

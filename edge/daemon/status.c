@@ -67,6 +67,7 @@ static void add_worker(struct status *s, const struct worker_status *worker)
     s->sum.tun.reads += worker->tun.reads;
     s->sum.tun.writes += worker->tun.writes;
     s->sum.handed_over += worker->handed_over;
+    s->sum.forwarded += worker->forwarded;
     s->sum.ring_overflows += worker->ring_overflows;
     for (size_t i = 0; i < HF_COUNT(worker->rounds); i++) {
         s->sum.rounds[i] += worker->rounds[i];
@@ -135,6 +136,7 @@ static void io_samples(struct status *s)
     sample(s, "plane_children", "Child SAs that the data plane has.", false, sum->plane.children);
     sample(s, "handed_over", "Datagrams that another worker than the one they reached had to serve.", true,
            sum->handed_over);
+    sample(s, "forwarded", "Datagrams that a worker sent to another node.", true, sum->forwarded);
     sample(s, "ring_overflows", "Times a completion queue was too short.", true, sum->ring_overflows);
 }
 

@@ -2,7 +2,7 @@
 
 #include "ebpf/hop.h"
 #include "edge/base/bytes.h"
-#include "edge/daemon/steer_feed.h"
+#include "edge/daemon/daemon.h"
 #include "edge/daemon/steer_status.h"
 #include "edge/io/sockaddr.h"
 #include "edge/ops/json.h"
@@ -179,14 +179,11 @@ static void notice_send(struct steer_feed *feed, uint32_t id)
 
 static void table_is_old(struct steer_feed *feed, const struct hf_event *event)
 {
-    struct timespec wall;
     if (event->table_version <= feed->newest_seen) {
         return;
     }
     feed->newest_seen = event->table_version;
-    clock_gettime(CLOCK_REALTIME, &wall);
-    log_event(feed->log, (int64_t)wall.tv_sec * (int64_t)NS_PER_S + wall.tv_nsec, LOG_LEVEL_WARNING,
-              "table_old",
+    log_event(feed->log, daemon_wall_ns(), LOG_LEVEL_WARNING, "table_old",
               LOG_FIELDS(LOG_NUMBER("node", event->node), LOG_NUMBER("version", event->table_version)),
               "node %u works with version %u of the shard table, which is newer than ours", event->node,
               event->table_version);

@@ -1,16 +1,14 @@
-#include "edge/daemon/steer_feed.h"
+#include "edge/daemon/daemon.h"
 
 #include "edge/base/rendezvous.h"
 #include "edge/base/secret.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #define HOUR_S 3600
@@ -20,16 +18,9 @@
 
 /* ---- log */
 
-static int64_t wall_now(void)
+void steer_feed_missing(struct steer_feed *feed, const char *what, const char *error)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * (int64_t)NS_PER_S + t.tv_nsec;
-}
-
-static void say_missing(struct steer_feed *feed, const char *what, const char *error)
-{
-    log_event(feed->log, wall_now(), LOG_LEVEL_WARNING, "steering_missing",
+    log_event(feed->log, daemon_wall_ns(), LOG_LEVEL_WARNING, "steering_missing",
               LOG_FIELDS(LOG_TEXT("what", what)), "%s: %s", what, error);
 }
 
@@ -175,99 +166,17 @@ static void config_fill(struct steer_feed *feed, const struct steer_feed_options
     out->natt_port = config->listen.natt_port;
     out->hop_port = config->steering.hop_port;
     out->live_bits = options->live_bits;
-    cookies_fill(feed, out, wall_now() / (int64_t)NS_PER_S / HOUR_S);
+    cookies_fill(feed, out, daemon_wall_ns() / (int64_t)NS_PER_S / HOUR_S);
 }
 
 static void commit(struct steer_feed *feed, ns_t now)
 {
     int error = steering_commit(feed->steering);
     if (error != 0) {
-        say_missing(feed, "steering: new configuration", strerror(-error));
+        steer_feed_missing(feed, "steering: new configuration", strerror(-error));
     }
     feed->is_stale = false;
     feed->committed = now;
-}
-
-/* ---- other nodes */
-
-static const struct config_node *self_of(const struct config_steering *steering)
-{
-    for (uint32_t i = 0; i < steering->num_nodes; i++) {
-        if (steering->nodes[i].id == steering->node) {
-            return &steering->nodes[i];
-        }
-    }
-    return NULL;
-}
-
-static bool is_only_link(const struct steer_feed *feed, uint32_t ifindex)
-{
-    return feed->num_links == 1 && if_nametoindex(feed->links[0].interface) == ifindex;
-}
-
-static void words_of(const struct ip_addr *addr, uint64_t ret_words[2])
-{
-    ret_words[0] = hf_word_load(addr->bytes);
-    ret_words[1] = hf_word_load(addr->bytes + 8);
-}
-
-/* Out of the interface that packets come in by, the frame goes back without a detour. */
-static void node_set(struct steer_feed *feed, const struct config_node *node, const struct neighbour *way)
-{
-    struct hf_node entry = {.flags = HF_NODE_ALIVE, .mtu = node->mtu};
-    words_of(&self_of(&feed->config_start->steering)->addr, entry.local);
-    words_of(&node->addr, entry.remote);
-    if (!ip_is_v4(&node->addr)) {
-        entry.flags |= HF_NODE_V6;
-    }
-    if (way != NULL) {
-        entry.flags |= HF_NODE_RESOLVED;
-        entry.ifindex = is_only_link(feed, way->ifindex) ? 0 : way->ifindex;
-        memcpy(entry.link_to, way->link_to, sizeof(entry.link_to));
-        memcpy(entry.link_from, way->link_from, sizeof(entry.link_from));
-    }
-    int error = steering_node_set(feed->steering, node->id, &entry);
-    if (error != 0) {
-        say_missing(feed, "steering: node", strerror(-error));
-    }
-}
-
-static void node_look(struct steer_feed *feed, uint32_t i)
-{
-    const struct config_node *node = &feed->config_start->steering.nodes[i];
-    struct neighbour way;
-    int error = neighbour_find(feed->neighbours, &node->addr, &way);
-    bool resolved = error == 0;
-    node_set(feed, node, resolved ? &way : NULL);
-    if (resolved != feed->is_resolved[i]) {
-        feed->is_resolved[i] = resolved;
-        log_event(feed->log, wall_now(), LOG_LEVEL_INFO, resolved ? "node_resolved" : "node_unresolved",
-                  LOG_FIELDS(LOG_NUMBER("node", node->id), LOG_TEXT("address", node->address)),
-                  "node %u, %s: %s", node->id, node->address,
-                  resolved ? "the way to it is known" : strerror(-error));
-    }
-}
-
-static void nodes_look(struct steer_feed *feed)
-{
-    const struct config_steering *steering = &feed->config_start->steering;
-    for (uint32_t i = 0; feed->neighbours != NULL && i < steering->num_nodes; i++) {
-        if (steering->nodes[i].id != steering->node) {
-            node_look(feed, i);
-        }
-    }
-}
-
-static void nodes_open(struct steer_feed *feed)
-{
-    if (feed->config_start->steering.num_nodes < 2) {
-        return;
-    }
-    int error = neighbours_open(&feed->neighbours);
-    if (error != 0) {
-        say_missing(feed, "steering: other nodes", strerror(-error));
-    }
-    nodes_look(feed);
 }
 
 /* ---- packets to the right worker */
@@ -298,7 +207,7 @@ static bool cpus_open(struct steer_feed *feed, uint32_t num_workers)
     for (uint32_t worker = 0; worker < num_workers; worker++) {
         int error = steering_cpu_set(feed->steering, out->worker_cpu[worker]);
         if (error != 0) {
-            say_missing(feed, "steering: cpumap", strerror(-error));
+            steer_feed_missing(feed, "steering: cpumap", strerror(-error));
             return false;
         }
     }
@@ -334,11 +243,14 @@ static bool sockets_by_program(struct steer_feed *feed, const struct steer_feed_
     char error[STEERING_ERROR_MAX];
     int fds[WORKERS_MAX];
     for (uint32_t group = 0; group < options->sockets[0].count; group++) {
+        if (options->sockets[0].v[group].hop) {
+            continue; /* any worker may take these apart */
+        }
         for (uint32_t worker = 0; worker < options->num_workers; worker++) {
             fds[worker] = options->sockets[worker].v[group].fd;
         }
         if (!steering_sockets(feed->steering, group, fds, error)) {
-            say_missing(feed, "steering of sockets", error);
+            steer_feed_missing(feed, "steering of sockets", error);
             return false;
         }
     }
@@ -381,12 +293,12 @@ static void attach(struct steer_feed *feed, const struct config_steering *steeri
         if (steering_attach(feed->steering, link->interface, (enum steering_mode)steering->mode, &link->mode,
                             error)) {
             feed->num_links++;
-            log_event(feed->log, wall_now(), LOG_LEVEL_INFO, "steering_attached",
+            log_event(feed->log, daemon_wall_ns(), LOG_LEVEL_INFO, "steering_attached",
                       LOG_FIELDS(LOG_TEXT("interface", link->interface),
                                  LOG_TEXT("mode", steer_mode_name(link->mode))),
                       "steering on %s, %s", link->interface, steer_mode_name(link->mode));
         } else {
-            say_missing(feed, "steering", error);
+            steer_feed_missing(feed, "steering", error);
         }
     }
     steering_attach_done(feed->steering);
@@ -415,7 +327,7 @@ static bool load(struct steer_feed *feed, const struct steer_feed_options *optio
     };
     bool loaded = steering_open(&steering, &feed->steering, error);
     if (error[0] != '\0') {
-        say_missing(feed, loaded ? "steering does not survive a restart" : "steering is off", error);
+        steer_feed_missing(feed, loaded ? "steering does not survive a restart" : "steering is off", error);
     }
     return loaded;
 }
@@ -452,9 +364,9 @@ void steer_feed_open(struct steer_feed *feed, const struct steer_feed_options *o
     }
     commit(feed, 0);
     sockets_open(feed, options);
-    nodes_open(feed);
+    steer_nodes_open(feed);
     steer_events_open(feed);
-    log_event(feed->log, wall_now(), LOG_LEVEL_INFO, "steering",
+    log_event(feed->log, daemon_wall_ns(), LOG_LEVEL_INFO, "steering",
               LOG_FIELDS(LOG_NUMBER("interfaces", feed->num_links),
                          LOG_TEXT("delivery", steer_delivery_name(feed->delivery))),
               "steering %s: %u interfaces, to workers by %s",
@@ -475,7 +387,7 @@ void steer_feed_listen(struct steer_feed *feed, struct loop *loop)
         feed->source = (struct loop_source){
             .fd = steering_event_fd(feed->steering), .events = EPOLLIN, .ready = events_ready};
         if (loop_add(loop, &feed->source) != 0) {
-            say_missing(feed, "steering: events", strerror(errno)); /* they are taken at each tick */
+            steer_feed_missing(feed, "steering: events", strerror(errno)); /* they are taken at each tick */
         }
     }
 }
@@ -517,7 +429,7 @@ void steer_feed_tick(struct steer_feed *feed, const struct config *config, ns_t 
         feed->committed = now;
     }
     if (now >= feed->looked + LOOK_INTERVAL_NS) {
-        nodes_look(feed);
+        steer_nodes_look(feed);
         feed->looked = now;
     }
     if (feed->is_stale && now >= feed->committed + COMMIT_INTERVAL_NS) {

@@ -6,6 +6,7 @@
 #include "ebpf/steer.h"
 #include "edge/core/core.h"
 #include "edge/daemon/loop.h"
+#include "edge/daemon/nodes.h"
 #include "edge/daemon/steer_event.h"
 #include "edge/io/steer.h"
 #include "edge/io/udp_socket.h"
@@ -66,6 +67,15 @@ struct steer_feed_options {
 
 /* Before privileges are dropped. What does not work is logged, and done without. */
 void steer_feed_open(struct steer_feed *feed, const struct steer_feed_options *options);
+/* In the log: what does not work, and why. */
+void steer_feed_missing(struct steer_feed *feed, const char *what, const char *error);
+
+/* steer_nodes.c */
+/* Enters the other nodes, and finds out their link addresses; again about once in a second. */
+void steer_nodes_open(struct steer_feed *feed);
+void steer_nodes_look(struct steer_feed *feed);
+/* What workers need to know of other nodes, when there are any; `local` is set already. */
+void steer_feed_nodes(struct steer_feed *feed, struct nodes *ret_nodes);
 /* Events of the program are taken as they come. */
 void steer_feed_listen(struct steer_feed *feed, struct loop *loop);
 /* Every worker has read back its sessions. */

@@ -4,6 +4,7 @@
 
 #include "edge/daemon/mail.h"
 #include "edge/daemon/mesh.h"
+#include "edge/daemon/nodes.h"
 #include "edge/ops/log.h"
 #include "edge/store/store.h"
 
@@ -15,6 +16,7 @@ struct worker_shared {
     struct steer steer; /* as at the start */
     struct store *store;
     struct log *log;
+    struct nodes nodes;
     uint32_t *cookie_wanted; /* of the steering program: how many workers want cookies; NULL without */
 };
 

@@ -48,7 +48,7 @@ struct worker {
     uint32_t store_under_way;
     bool is_stopping;
     ns_t stop_at;
-    uint64_t handed_over;
+    uint64_t handed_over, forwarded;
     uint64_t rounds[ROUND_BUCKETS], rounds_ns; /* how long they took: who comes in meanwhile waits */
     uint64_t drops[CAUSE_COUNT];               /* of the worker itself: mailbox full, too long, keepalives */
     struct log_budget unknown_failures, known_failures; /* before and after a peer said who it is */

@@ -78,7 +78,7 @@ def split():
     second.wait_event("node_resolved")
     for name in ("cl1", "cl2", "cl3"):
         clients[name] = scene.certificate_client(name, behind_nat=name == "cl3")
-        scene.lab.client(name, name == "cl3").run("ip", "-6", "addr", "flush", "dev", "eth0", "scope", "global")
+        clients[name].node.run("ip", "-6", "addr", "flush", "dev", "eth0", "scope", "global")
         clients[name].connect()
     for client in clients.values():
         assert ping(client.node, INNER4, count=100, interval_s=0.01) == (100, 100), lost(second)
@@ -89,13 +89,27 @@ def split():
     assert scene.gateway.metrics()["holdfast_handed_over_total"] == 0
 
 
+@suite.case("IP fragments: IKE_AUTH in pieces, reassembled by one node and handed to the other")
+def fragments():
+    scene.lab.router.route(ANYCAST4, NODES[1]["address"])  # pieces without a port
+    client = clients["cl4"] = scene.certificate_client(
+        "cl4", kind="rsa4096", connection={"fragmentation": "no"})
+    client.node.run("ip", "-6", "addr", "flush", "dev", "eth0", "scope", "global")
+    client.connect()
+    assert ping(client.node) == (5, 5)
+    by_hand = second.metrics()["holdfast_forwarded_total"]
+    print(f"  fragments {verdict(second, 'worker_fragment'):.0f}, forwarded by a worker {by_hand:.0f}")
+    assert verdict(second, "worker_fragment") >= 2 and by_hand >= 1
+    assert not [line for line, value in scene.gateway.metrics().items() if "node_forged" in line and value]
+
+
 @suite.case("rekeys, all of them forwarded")
 def rekeys():
     for client in clients.values():
         client.rekey_child()
         client.rekey_ike()
         assert ping(client.node) == (5, 5)
-    assert len(scene.gateway.sessions()) == 3
+    assert len(scene.gateway.sessions()) == 4
 
 
 @suite.case("a route that flips every second: the transfer and the session go on")

@@ -151,8 +151,9 @@ class Lab:
             }""")
 
     def steers(self, interface="gw"):
-        """The gateway behind this interface of the router may have an XDP program on its own: what the router sends has checksums, which
-        nobody would add behind a cpumap, and it takes what the program sends back (pass.bpf.c)."""
+        """The gateway behind this interface of the router may have an XDP program: what the router sends has
+        checksums, which nobody would add behind a cpumap, and it takes what the program sends back
+        (pass.bpf.c)."""
         program = self.path("pass.bpf.o")
         if not os.path.exists(program):
             run(["clang-19", "-target", "bpf", "-O2", "-g", "-c", "-o", program,
