@@ -117,6 +117,7 @@
     X(SEND_FAILED, "send_failed", "socket refused to send")                                                \
     X(OVERLOAD, "overload", "more first messages than there is time for")                                  \
     X(MAILBOX_FULL, "mailbox_full", "worker's mailbox full")                                               \
+    X(NODE_FORGED, "node_forged", "from no node of the fleet, or malformed")                               \
     X(TRUNCATED, "truncated", "datagram larger than the receive buffer")
 
 enum cause {

@@ -141,7 +141,8 @@ static void step_plane(struct core *core, const struct plane_event *event)
 
 /* Sessions keep their addresses through a reload; those still in a pool of the same name stay leased there.
  */
-static void step_policy(struct core *core, const struct policy *policy, void *pool_memory)
+static void step_policy(struct core *core, const struct policy *policy, void *pool_memory,
+                        const struct hf_spi_config *spi)
 {
     const struct policy *old = core->policy;
     core->policy = policy;
@@ -153,6 +154,9 @@ static void step_policy(struct core *core, const struct policy *policy, void *po
         }
     }
     ike_policy(core->ike, policy);
+    if (spi != NULL) {
+        ike_spi_config(core->ike, spi);
+    }
     effect_add(core, EFFECT_POLICY_FREE)->policy = old;
 }
 
@@ -213,7 +217,7 @@ static void step_event(struct core *core, const struct event *event)
         step_command(core, &event->command);
         break;
     case EVENT_POLICY:
-        step_policy(core, event->policy.policy, event->policy.pool_memory);
+        step_policy(core, event->policy.policy, event->policy.pool_memory, event->policy.spi);
         break;
     }
 }

@@ -59,6 +59,7 @@ struct event {
         struct {
             const struct policy *policy;
             void *pool_memory; /* core_pool_bytes(policy); the old one is free after this event */
+            const struct hf_spi_config *spi; /* copied; NULL: as before */
         } policy;
     };
 };
@@ -143,11 +144,13 @@ struct core_config {
     const struct policy *policy;
 };
 
-/* Key epoch in use; others come with rotation. */
-#define SPI_EPOCH_FIRST 1
-/* The SPI layout's keys of this fleet. */
-void core_spi_config(const uint8_t fleet_key[FLEET_KEY_BYTES], uint8_t shard_bits,
+/* The SPI layout's keys of this fleet. Key epochs have numbers from 1 on, of which an SPI has room for three:
+ * `number` mints, the one before still counts, and the next one counts already, so nodes may go on to it one
+ * after the other. With number + 1, SPIs of number - 1 cease to exist. */
+void core_spi_config(const uint8_t fleet_key[FLEET_KEY_BYTES], uint8_t shard_bits, uint32_t number,
                      struct hf_spi_config *ret_spi);
+/* The epoch, 1..3, that SPIs of a number have. */
+uint32_t core_spi_epoch(uint32_t number);
 
 struct core;
 /* Bytes of memory core_init() wants (aligned to 64, zero, sparse as long as there are no sessions). */
@@ -213,6 +216,9 @@ struct session_view {
 /* The next session at or after *cursor; false at the end. Half-open ones too (established = false). */
 HF_MUST bool core_session_next(const struct core *core, ns_t now, uint32_t *cursor,
                                struct session_view *ret_view);
+/* IKE and Child SAs by the epoch of their SPI. O(max). */
+void core_spi_count(const struct core *core, uint32_t ret_counts[4]);
+
 /* Established sessions of one pool / addresses leased. */
 struct pool_view {
     const char *name;

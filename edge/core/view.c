@@ -112,3 +112,8 @@ bool core_session_next(const struct core *core, ns_t now, uint32_t *cursor, stru
     }
     return false;
 }
+
+void core_spi_count(const struct core *core, uint32_t ret_counts[4])
+{
+    ike_spi_count(core->ike, ret_counts);
+}

@@ -80,6 +80,7 @@ static void answer_status(struct worker *w, struct mail_answer *answer)
         .udp = *udp_counters(w->udp),
         .tun = *tun_counters(w->tun),
         .handed_over = w->handed_over,
+        .forwarded = w->forwarded,
         .ring_overflows = w->ring.overflows,
     };
     struct timespec cpu;
@@ -106,6 +107,10 @@ void worker_ask(struct worker *w, const struct mail_ask *ask)
     *answer = (struct mail_answer){.mail = {.type = MAIL_ANSWER}, .token = ask->token};
     if (ask->type == ASK_STATUS) {
         answer_status(w, answer);
+    } else if (ask->type == ASK_EPOCHS) {
+        core_spi_count(w->core, (uint32_t *)answer->bytes);
+        answer->len = 4 * sizeof(uint32_t);
+        answer->last = true;
     } else if (ask->type == ASK_DRAIN) {
         worker_step(w, &(struct event){.type = EVENT_COMMAND, .command = {.type = COMMAND_DRAIN}});
         answer->last = true;

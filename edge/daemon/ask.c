@@ -71,3 +71,19 @@ const struct mail_answer *daemon_ask(struct daemon *d, uint32_t worker, struct m
     }
     return answer;
 }
+
+bool daemon_ask_epochs(struct daemon *d, uint32_t ret_counts[4])
+{
+    memset(ret_counts, 0, 4 * sizeof(*ret_counts));
+    for (uint32_t i = 0; i < d->num_workers; i++) {
+        struct mail_ask ask = {.type = ASK_EPOCHS};
+        const struct mail_answer *answer = daemon_ask(d, i, &ask);
+        if (answer == NULL) {
+            return false;
+        }
+        for (uint32_t epoch = 0; epoch < 4; epoch++) {
+            ret_counts[epoch] += ((const uint32_t *)answer->bytes)[epoch];
+        }
+    }
+    return true;
+}

@@ -2,6 +2,7 @@
  * one worker after the other, in parts, as fast as the client reads. */
 #include "edge/daemon/daemon.h"
 
+#include "edge/daemon/steer_status.h"
 #include "edge/ops/metrics.h"
 
 #include <stdio.h>
@@ -129,6 +130,43 @@ static void answer_metrics(struct stream *stream)
     stream_done(stream, 1);
 }
 
+static void answer_steer(struct stream *stream)
+{
+    struct daemon *d = stream->server->context;
+    uint32_t epochs[4];
+    char *room = stream_room(stream, CONTROL_LINE_MAX);
+    size_t len = room == NULL || !daemon_ask_epochs(d, epochs)
+                     ? 0
+                     : steer_status_format(room, CONTROL_LINE_MAX, &d->feed, epochs);
+    if (len == 0) {
+        stream_error(stream, "busy", "a worker does not answer; try again");
+        return;
+    }
+    end_line(stream, len);
+    stream_done(stream, 1);
+}
+
+/* What has been reported since the last time, and more of it until nobody asks any more. */
+static void answer_trace(struct stream *stream, const struct control_selector *selector)
+{
+    struct daemon *d = stream->server->context;
+    char line[TRACE_LINE_MAX];
+    uint32_t count = 0;
+    size_t len;
+    if (d->feed.steering == NULL) {
+        stream_error(stream, "failed", "steering is off");
+    } else if (!steer_trace_start(&d->feed, selector, daemon_now())) {
+        stream_error(stream, "bad_request", "not an address or an SPI (0x...)");
+    } else {
+        steer_events_take(&d->feed);
+        for (; (len = steer_trace_next(&d->feed, line)) > 0; count++) {
+            stream_write(stream, line, len);
+            stream_write(stream, "\n", 1);
+        }
+        stream_done(stream, count);
+    }
+}
+
 static void answer_drain(struct stream *stream)
 {
     struct daemon *d = stream->server->context;
@@ -224,6 +262,12 @@ static void answer(struct stream *stream, const struct control_request *request)
         break;
     case CONTROL_DRAIN:
         answer_drain(stream);
+        break;
+    case CONTROL_STEER:
+        answer_steer(stream);
+        break;
+    case CONTROL_TRACE:
+        answer_trace(stream, &request->selector);
         break;
     }
 }

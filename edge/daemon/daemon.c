@@ -102,6 +102,9 @@ static void signal_ready(struct loop_source *source, uint32_t events)
     }
     if (info.ssi_signo == SIGHUP) {
         daemon_reload(d, d->config_path, NULL);
+    } else if (info.ssi_signo == SIGUSR2) {
+        d->is_to_be_continued = true;
+        stop(d, "SIGUSR2, for a restart");
     } else {
         stop(d, info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
     }
@@ -122,6 +125,7 @@ static int signals_open(struct daemon *d)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR2);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
     int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -154,6 +158,7 @@ static void look_for_ready(struct daemon *d)
         }
     }
     d->state = NODE_READY;
+    steer_feed_ready(&d->feed);
     ns_t took = daemon_now() - d->started;
     snprintf(d->ready_text, sizeof(d->ready_text), "serving with %u workers", d->num_workers);
     log_event(&d->log, daemon_wall_ns(), LOG_LEVEL_INFO, "ready",
@@ -192,6 +197,7 @@ static void run_round(struct daemon *d)
     if (!d->is_stopping) {
         (void)loop_once(&d->loop, ROUND_MS);
     }
+    steer_feed_tick(&d->feed, d->config, daemon_now(), daemon_wall_ns());
     server_tick(&d->control, daemon_now());
     server_tick(&d->metrics, daemon_now());
     feed_watchdog(d);
@@ -248,6 +254,7 @@ static int serve(struct daemon *d)
         d->failed = true;
         d->is_stopping = true;
     }
+    steer_feed_listen(&d->feed, &d->loop);
     while (!d->is_stopping) {
         run_round(d);
     }

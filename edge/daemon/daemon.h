@@ -3,6 +3,7 @@
 
 #include "edge/daemon/loop.h"
 #include "edge/daemon/network.h"
+#include "edge/daemon/steer_feed.h"
 #include "edge/daemon/store_watch.h"
 #include "edge/daemon/stream.h"
 #include "edge/daemon/worker.h"
@@ -39,10 +40,12 @@ struct daemon {
     uint32_t num_workers;
     uint64_t heartbeats[WORKERS_MAX]; /* as last seen */
     struct network network;
+    struct steer_feed feed;
     uint8_t fleet_key[FLEET_KEY_BYTES];
 
     enum node_state state;
     bool is_stopping;
+    bool is_to_be_continued; /* stopped for a restart: steering goes on meanwhile */
     bool failed;
     int64_t started_unix_ns;
     ns_t started, watchdog, watchdog_fed; /* watchdog: interval, 0 without */
@@ -71,6 +74,8 @@ void daemon_close(struct daemon *d);
 /* Asks a worker and waits for its answer, which is valid until the next call; NULL when it does not answer in
  * time. The mail and the token of `ask` are set here. */
 const struct mail_answer *daemon_ask(struct daemon *d, uint32_t worker, struct mail_ask *ask);
+/* How many SAs have an SPI of each epoch. False when a worker does not answer. */
+HF_MUST bool daemon_ask_epochs(struct daemon *d, uint32_t ret_counts[4]);
 /* Sends a message to every worker. False when a mailbox is full. */
 HF_MUST bool daemon_tell(struct daemon *d, enum mail_type type);
 

@@ -53,12 +53,60 @@ static void hand_over(struct worker *w, const struct datagram *datagram, const s
     w->handed_over += run->count;
 }
 
+/* One by one: a burst would exceed what a node takes apart. */
+static void forward(struct worker *w, const struct datagram *datagram, const struct datagram_run *run,
+                    uint16_t node)
+{
+    size_t marker = datagram->natt && run->kind == DATAGRAM_IKE ? NON_ESP_MARKER_BYTES : 0;
+    size_t step = run->segment != 0 ? run->segment : run->len;
+    for (size_t at = 0; at < run->len; at += step) {
+        struct endpoint remote;
+        struct span payload = span_of(run->bytes + at - marker, marker + HF_MIN(step, run->len - at));
+        uint8_t *room = udp_room(w->udp);
+        size_t len = room == NULL ? 0
+                                  : nodes_seal(&w->shared->nodes, node, &datagram->remote, &datagram->local,
+                                               payload, room, UDP_ROOM_BYTES, &remote);
+        if (len > 0) {
+            udp_send(w->udp, room, len, 0, &w->shared->nodes.local, &remote);
+            w->forwarded++;
+        } else {
+            w->drops[CAUSE_NOT_OURS]++;
+            if (room != NULL) {
+                udp_drop(w->udp, room);
+            }
+        }
+    }
+}
+
+/* True when another node has the shard, whose packet this then is. What came from one is not sent on: its
+ * table or ours is about to change, and the client sends again. */
+static bool is_forwarded(struct worker *w, const struct datagram *datagram, const struct datagram_run *run)
+{
+    const struct nodes *nodes = &w->shared->nodes;
+    if (nodes->rows == NULL) {
+        return false;
+    }
+    uint32_t shard = steer_shard(&w->steer, run->kind, span_of(run->bytes, run->len));
+    uint16_t owner = shard == STEER_NO_SHARD ? 0 : nodes_owner(nodes, shard);
+    if (shard == STEER_NO_SHARD || owner == nodes->config->steering.node) {
+        return false;
+    }
+    if (datagram->hop) {
+        w->drops[CAUSE_NOT_OURS] += run->count;
+    } else {
+        forward(w, datagram, run, owner);
+    }
+    return true;
+}
+
 static void run_in(struct worker *w, const struct datagram *datagram, const struct datagram_run *run)
 {
     if (run->kind == DATAGRAM_KEEPALIVE) {
         w->drops[CAUSE_KEEPALIVE] += run->count;
     } else if (run->kind == DATAGRAM_SHORT) {
         w->drops[CAUSE_ESP_SHORT] += run->count;
+    } else if (is_forwarded(w, datagram, run)) {
+        return;
     } else if (run->worker != w->config.number) {
         hand_over(w, datagram, run);
     } else if (run->kind == DATAGRAM_IKE) {
@@ -71,8 +119,16 @@ static void run_in(struct worker *w, const struct datagram *datagram, const stru
 void worker_datagram(struct worker *w, const struct datagram *datagram)
 {
     struct datagram_run run;
+    struct datagram inside;
     size_t offset = 0;
-    while (steer_run(&w->shared->steer, datagram, w->config.number, &offset, &run)) {
+    if (datagram->hop) {
+        if (!nodes_open(&w->shared->nodes, datagram, &inside)) {
+            w->drops[CAUSE_NODE_FORGED]++;
+            return;
+        }
+        datagram = &inside;
+    }
+    while (steer_run(&w->steer, datagram, w->config.number, &offset, &run)) {
         run_in(w, datagram, &run);
     }
 }

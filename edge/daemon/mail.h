@@ -44,6 +44,7 @@ enum ask_type {
     ASK_SESSIONS,   /* lines of those that are selected, from `cursor` on */
     ASK_DISCONNECT, /* the same are ended; no lines */
     ASK_DRAIN,
+    ASK_EPOCHS, /* uint32_t[4]: SAs by the epoch of their SPI */
 };
 
 struct mail_ask {
@@ -69,6 +70,7 @@ struct mail_policy {
     const struct policy *policy;
     void *pool_memory;
     size_t pool_bytes;
+    struct hf_spi_config spi;
 };
 
 #define POOL_NAME_MAX 64
@@ -88,6 +90,7 @@ struct worker_status {
     struct udp_counters udp;
     struct tun_counters tun;
     uint64_t handed_over; /* datagrams for other workers */
+    uint64_t forwarded;   /* to other nodes */
     uint64_t ring_overflows;
     uint64_t cpu_ns;
     uint64_t rounds[ROUND_BUCKETS], rounds_ns; /* not cumulative */

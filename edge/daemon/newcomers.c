@@ -70,3 +70,38 @@ void worker_newcomers(struct worker *w)
         }
     }
 }
+
+/* ---- cookies asked by the steering program */
+
+/* Once asked for, cookies stay wanted for a while, and until half of the places that count have become free:
+ * a flood that is kept out lets handshakes time out, and would be let in again. */
+#define WANTED_NS (10 * NS_PER_S)
+
+static void cookies_want(struct worker *w, bool wanted)
+{
+    if (w->wants_cookies != wanted) {
+        w->wants_cookies = wanted;
+        (void)__atomic_add_fetch(w->shared->cookie_wanted, wanted ? 1 : UINT32_MAX, __ATOMIC_RELAXED);
+    }
+}
+
+void worker_cookies(struct worker *w)
+{
+    if (w->shared->cookie_wanted == NULL) {
+        return;
+    }
+    uint32_t half_open = core_counters(w->core)->half_open;
+    if (half_open >= w->cookie_threshold) {
+        w->wanted_until = w->now + WANTED_NS;
+        cookies_want(w, true);
+    } else if (half_open <= w->cookie_threshold / 2 && w->now >= w->wanted_until) {
+        cookies_want(w, false);
+    }
+}
+
+void worker_cookies_end(struct worker *w)
+{
+    if (w->shared->cookie_wanted != NULL) {
+        cookies_want(w, false);
+    }
+}

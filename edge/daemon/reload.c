@@ -103,6 +103,28 @@ static bool pools_keep_shards(struct reload *r)
     return r->errors.num_errors == 0;
 }
 
+/* SPIs of the epoch before the one that mints now cease to exist when the next one mints: nobody may have one
+ * any more. */
+static bool epochs_fit(struct reload *r)
+{
+    struct daemon *d = r->d;
+    uint32_t old = d->config->steering.key_epoch, new = r->config->steering.key_epoch, counts[4];
+    if (new == old) {
+        return true;
+    }
+    if (new != old + 1) {
+        config_find(r->config, &r->errors, false, "steering.key_epoch",
+                    "goes up by one at a time, on all nodes, to %u next", old + 1);
+    } else if (!daemon_ask_epochs(d, counts)) {
+        config_find(r->config, &r->errors, false, "steering.key_epoch", "a worker does not answer");
+    } else if (old > 1 && counts[core_spi_epoch(old - 1)] > 0) {
+        config_find(r->config, &r->errors, false, "steering.key_epoch",
+                    "%u SAs still have SPIs of epoch %u; wait for their rekeys",
+                    counts[core_spi_epoch(old - 1)], old - 1);
+    }
+    return r->errors.num_errors == 0;
+}
+
 static void mails_free(struct reload *r, uint32_t count)
 {
     while (count-- > 0) {
@@ -121,6 +143,8 @@ static bool mails_prepare(struct reload *r)
             .pool_memory = worker_pool_pages(bytes),
             .pool_bytes = bytes,
         };
+        core_spi_config(r->d->fleet_key, worker_core_config(r->d->workers[0])->shard_bits,
+                        r->config->steering.key_epoch, &r->mails[i].spi);
         if (r->mails[i].pool_memory == NULL) {
             mails_free(r, i);
             return false;
@@ -185,6 +209,7 @@ static void commit(struct reload *r)
         config_free(d->config);
     }
     d->config = r->config;
+    steer_feed_reload(&d->feed, d->config);
     atomic_store(&d->log.level, (int)d->config->log.level);
     d->config_loaded_unix_s = daemon_wall_ns() / (int64_t)NS_PER_S;
     d->reload_ok = true;
@@ -219,7 +244,7 @@ static void reload_run(struct reload *r, const char *path)
         return;
     }
     if (!daemon_load(path, d->num_workers, &r->config, &r->policy, &r->errors) || !pools_fit(r) ||
-        !pools_keep_shards(r)) {
+        !pools_keep_shards(r) || !epochs_fit(r)) {
         log_findings(&d->log, &r->errors);
         refuse(r, "config_refused", "it has errors");
     } else if (!workers_answer(d) || !mails_prepare(r)) {

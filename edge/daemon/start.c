@@ -122,6 +122,73 @@ static bool step_fleet_key(struct start *s)
     return lchown(config->fleet_key, s->user.uid, s->user.gid) == 0 || failed(s, config->fleet_key, -errno);
 }
 
+/* ---- what a worker is made of */
+
+/* Those of the worker's shards that this node owns. */
+static uint16_t *shards_of(const struct start *s, uint32_t worker, uint32_t *ret_count)
+{
+    uint8_t bits = s->config->shard_bits;
+    uint32_t first = steer_first_shard(bits, s->d->num_workers, worker);
+    uint32_t end = steer_first_shard(bits, s->d->num_workers, worker + 1);
+    uint16_t *shards = calloc(end - first, sizeof(*shards));
+    *ret_count = 0;
+    for (uint32_t shard = first; shards != NULL && shard < end; shard++) {
+        if (steer_feed_owns(s->config, s->d->fleet_key, shard)) {
+            shards[(*ret_count)++] = (uint16_t)shard;
+        }
+    }
+    return shards;
+}
+
+static struct core_config core_of_worker(const struct start *s, const uint16_t *shards, uint32_t num_shards)
+{
+    struct core_config core = {
+        .shards = shards,
+        .num_shards = num_shards,
+        .shard_bits = s->config->shard_bits,
+        .sessions_max = s->config->limits.sessions,
+        .children_max = s->config->limits.sessions * CHILDREN_PER_SESSION,
+        .half_open_max = s->d->policy->half_open_max,
+        .spi = s->spi,
+        .rand = rand_system(),
+        .policy = s->d->policy,
+    };
+    memcpy(core.fleet_key, s->d->fleet_key, sizeof(core.fleet_key));
+    return core;
+}
+
+static struct plane_user_config plane_of_worker(const struct start *s, const struct core_config *core,
+                                                uint32_t n)
+{
+    struct plane_user_config plane = {
+        .spi = s->spi,
+        .shards = core->shards,
+        .num_shards = core->num_shards,
+        .children_max = core_children_max(core), /* as many as the core may hand out, slack included */
+        .mtu = s->config->plane.mtu,
+        .tun_uso = s->d->network.tuns[n].uso,
+    };
+    if (s->d->feed.steering != NULL) {
+        plane.live = steering_live(s->d->feed.steering);
+        plane.live_bits = steering_config(s->d->feed.steering)->live_bits;
+    }
+    rand_fill(&core->rand, plane.hash_key, sizeof(plane.hash_key));
+    return plane;
+}
+
+/* Bits of an ESP index that a child can have. */
+static uint8_t live_bits_of(const struct start *s)
+{
+    struct core_config core = core_of_worker(s, NULL, 0);
+    uint32_t per_shard = core_children_max(&core) >> core.shard_bits;
+    uint8_t bits = 1;
+    while (UINT32_C(1) << bits < per_shard) {
+        bits++;
+    }
+    secret_wipe(&core, sizeof(core));
+    return bits;
+}
+
 /* ---- the host */
 
 static bool step_network(struct start *s)
@@ -141,6 +208,26 @@ static bool step_sockets(struct start *s)
                          listen->ike_port, listen->natt_port, strerror(-error));
                 return false;
             }
+        }
+    }
+    return true;
+}
+
+/* Packets of other nodes that came in fragments. */
+static bool step_node_sockets(struct start *s)
+{
+    const struct config_steering *steering = &s->config->steering;
+    for (uint32_t i = 0; i < steering->num_nodes; i++) {
+        const struct config_node *node = &steering->nodes[i];
+        struct endpoint local = {.addr = node->addr, .port = steering->hop_port};
+        for (uint32_t w = 0; w < s->d->num_workers && node->id == steering->node; w++) {
+            int error = udp_sockets_add_hop(&s->sockets[w], &local);
+            if (error != 0) {
+                snprintf(s->error, sizeof(s->error), "steering.nodes: %s, port %u: %s", node->address,
+                         steering->hop_port, strerror(-error));
+                return false;
+            }
+            s->d->shared.nodes.local = local;
         }
     }
     return true;
@@ -192,13 +279,41 @@ static void say_user(struct start *s)
     }
 }
 
+/* Anything else that the workers and the steering program must agree on. */
+static bool step_keys(struct start *s)
+{
+    struct daemon *d = s->d;
+    uint64_t first_key[2];
+    core_spi_config(d->fleet_key, s->config->shard_bits, s->config->steering.key_epoch, &s->spi);
+    fleet_derive(d->fleet_key, "first worker", 0, (uint8_t *)first_key, sizeof(first_key));
+    steer_init(&d->shared.steer, &s->spi, first_key, d->num_workers);
+    return true;
+}
+
+static bool step_steering(struct start *s)
+{
+    struct steer_feed_options options = {
+        .config = s->config,
+        .steer = &s->d->shared.steer,
+        .fleet_key = s->d->fleet_key,
+        .log = &s->d->log,
+        .sockets = s->sockets,
+        .num_workers = s->d->num_workers,
+        .live_bits = live_bits_of(s),
+        .uid = s->user.uid,
+        .gid = s->user.gid,
+    };
+    steer_feed_open(&s->d->feed, &options);
+    return true;
+}
+
 static bool step_privileges(struct start *s)
 {
     if (!privileges_drop(&s->user, s->error)) {
         return false;
     }
     say_user(s);
-    int error = syscalls_restrict();
+    int error = syscalls_restrict(s->d->feed.steering != NULL);
     if (error != 0) { /* a kernel without seccomp: everything else still holds */
         log_event(&s->d->log, daemon_wall_ns(), LOG_LEVEL_WARNING, "seccomp", LOG_NO_FIELDS,
                   "system calls cannot be restricted: %s", strerror(-error));
@@ -233,11 +348,11 @@ static bool step_store(struct start *s)
 static bool step_shared(struct start *s)
 {
     struct daemon *d = s->d;
-    uint64_t first_key[2];
-    core_spi_config(d->fleet_key, s->config->shard_bits, &s->spi);
-    fleet_derive(d->fleet_key, "first worker", 0, (uint8_t *)first_key, sizeof(first_key));
-    steer_init(&d->shared.steer, &s->spi, first_key, d->num_workers);
     d->shared.log = &d->log;
+    if (d->feed.steering != NULL) {
+        d->shared.cookie_wanted = &steering_control(d->feed.steering)->cookie_wanted;
+        steer_feed_nodes(&d->feed, &d->shared.nodes);
+    }
     int error = mesh_open(&d->shared.mesh, d->num_workers + 1);
     if (error != 0) {
         return failed(s, "mailboxes", error);
@@ -248,18 +363,6 @@ static bool step_shared(struct start *s)
 }
 
 /* ---- workers */
-
-static uint16_t *shards_of(const struct start *s, uint32_t worker, uint32_t *ret_count)
-{
-    uint8_t bits = s->config->shard_bits;
-    uint32_t first = steer_first_shard(bits, s->d->num_workers, worker);
-    *ret_count = steer_first_shard(bits, s->d->num_workers, worker + 1) - first;
-    uint16_t *shards = calloc(*ret_count, sizeof(*shards));
-    for (uint32_t i = 0; shards != NULL && i < *ret_count; i++) {
-        shards[i] = (uint16_t)(first + i);
-    }
-    return shards;
-}
 
 /* The n-th of the cores that we may run on; -1 when there are fewer than workers. */
 static int core_of(const struct daemon *d, uint32_t n)
@@ -276,38 +379,6 @@ static int core_of(const struct daemon *d, uint32_t n)
     return -1;
 }
 
-static struct core_config core_of_worker(const struct start *s, const uint16_t *shards, uint32_t num_shards)
-{
-    struct core_config core = {
-        .shards = shards,
-        .num_shards = num_shards,
-        .shard_bits = s->config->shard_bits,
-        .sessions_max = s->config->limits.sessions,
-        .children_max = s->config->limits.sessions * CHILDREN_PER_SESSION,
-        .half_open_max = s->d->policy->half_open_max,
-        .spi = s->spi,
-        .rand = rand_system(),
-        .policy = s->d->policy,
-    };
-    memcpy(core.fleet_key, s->d->fleet_key, sizeof(core.fleet_key));
-    return core;
-}
-
-static struct plane_user_config plane_of_worker(const struct start *s, const struct core_config *core,
-                                                uint32_t n)
-{
-    struct plane_user_config plane = {
-        .spi = s->spi,
-        .shards = core->shards,
-        .num_shards = core->num_shards,
-        .children_max = core_children_max(core), /* as many as the core may hand out, slack included */
-        .mtu = s->config->plane.mtu,
-        .tun_uso = s->d->network.tuns[n].uso,
-    };
-    rand_fill(&core->rand, plane.hash_key, sizeof(plane.hash_key));
-    return plane;
-}
-
 static bool worker_make(struct start *s, uint32_t n)
 {
     struct daemon *d = s->d;
@@ -315,6 +386,12 @@ static bool worker_make(struct start *s, uint32_t n)
     uint16_t *shards = shards_of(s, n, &num_shards);
     if (shards == NULL) {
         return failed(s, "worker", -ENOMEM);
+    }
+    if (num_shards == 0) {
+        snprintf(s->error, sizeof(s->error),
+                 "worker %u has no shard: raise shard_bits, which all nodes share", n);
+        free(shards);
+        return false;
     }
     int cpu = core_of(d, n);
     struct worker_config config = {
@@ -382,8 +459,9 @@ static bool step_serve(struct start *s)
 bool daemon_start(struct daemon *d)
 {
     static bool (*const steps[])(struct start *) = {
-        step_alone, step_plane,     step_user,       step_folders, step_fleet_key, step_network, step_sockets,
-        step_rings, step_listeners, step_privileges, step_store,   step_shared,    step_workers, step_serve,
+        step_alone,      step_plane,        step_user,   step_folders, step_fleet_key, step_network,
+        step_sockets,    step_node_sockets, step_rings,  step_keys,    step_steering,  step_listeners,
+        step_privileges, step_store,        step_shared, step_workers, step_serve,
     };
     struct start s = {.d = d, .config = d->config, .control_fd = -1, .metrics_fd = -1};
     bool fine = true;
@@ -421,6 +499,7 @@ void daemon_close(struct daemon *d)
     if (d->shared.store != NULL) {
         store_close(d->shared.store);
     }
+    steer_feed_close(&d->feed, d->is_to_be_continued);
     network_down(&d->network);
     mesh_close(&d->shared.mesh);
     free(d->answer);

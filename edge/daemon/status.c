@@ -1,10 +1,12 @@
 /* A picture of the node for the status command and for metrics. */
 #include "edge/daemon/daemon.h"
 
+#include "edge/daemon/steer_status.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SAMPLES_MAX = 256, DROPS_LAYERS = 2 };
+enum { SAMPLES_MAX = 160 + STEER_SAMPLES_MAX, DROPS_LAYERS = 2 };
 
 struct status {
     struct snapshot snapshot;
@@ -65,6 +67,7 @@ static void add_worker(struct status *s, const struct worker_status *worker)
     s->sum.tun.reads += worker->tun.reads;
     s->sum.tun.writes += worker->tun.writes;
     s->sum.handed_over += worker->handed_over;
+    s->sum.forwarded += worker->forwarded;
     s->sum.ring_overflows += worker->ring_overflows;
     for (size_t i = 0; i < HF_COUNT(worker->rounds); i++) {
         s->sum.rounds[i] += worker->rounds[i];
@@ -133,6 +136,7 @@ static void io_samples(struct status *s)
     sample(s, "plane_children", "Child SAs that the data plane has.", false, sum->plane.children);
     sample(s, "handed_over", "Datagrams that another worker than the one they reached had to serve.", true,
            sum->handed_over);
+    sample(s, "forwarded", "Datagrams that a worker sent to another node.", true, sum->forwarded);
     sample(s, "ring_overflows", "Times a completion queue was too short.", true, sum->ring_overflows);
 }
 
@@ -248,6 +252,8 @@ struct status *status_new(struct daemon *d)
     store_stats(d->shared.store, &s->store);
     io_samples(s);
     store_samples(s);
+    hf_assert(s->num_samples + STEER_SAMPLES_MAX <= SAMPLES_MAX);
+    s->num_samples += steer_status_samples(&d->feed, &s->samples[s->num_samples]);
     histograms(s);
     fill_listen(d, s);
     fill_identities(d, s);

@@ -1,11 +1,12 @@
 #include "edge/daemon/syscalls.h"
 
 #include <errno.h>
+#include <linux/bpf.h>
 #include <seccomp.h>
 #include <sys/socket.h>
 
-/* Everything else fails with EPERM: above all exec, ptrace, mount, bpf, keyctl and module calls, and opening
- * sockets of families other than those below. */
+/* Everything else fails with EPERM: above all exec, ptrace, mount, bpf (but fill_maps()), keyctl and module
+ * calls, and opening sockets of families other than those below. */
 static const int allowed[] = {
     /* packets and waiting; not io_uring_setup: the rings are made, and restricted, before (io/ring.c) */
     SCMP_SYS(io_uring_enter),
@@ -141,6 +142,20 @@ static const int allowed[] = {
 /* Of new sockets. */
 static const int families[] = {AF_UNIX, AF_NETLINK, AF_INET, AF_INET6};
 
+/* Reading and writing maps whose descriptors are held; nothing is made, loaded or attached any more. */
+static const int map_commands[] = {BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM};
+
+static int fill_maps(scmp_filter_ctx filter)
+{
+    int error = 0;
+    for (size_t i = 0; i < HF_COUNT(map_commands) && error == 0; i++) {
+        struct scmp_arg_cmp is_command = {
+            .arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)map_commands[i]};
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1, is_command);
+    }
+    return error;
+}
+
 static int fill(scmp_filter_ctx filter)
 {
     for (size_t i = 0; i < HF_COUNT(allowed); i++) {
@@ -169,13 +184,16 @@ static bool is_sanitized(void)
 #endif
 }
 
-int syscalls_restrict(void)
+int syscalls_restrict(bool steering)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     if (filter == NULL) {
         return -ENOMEM;
     }
     int error = fill(filter);
+    if (error == 0 && steering) {
+        error = fill_maps(filter);
+    }
     if (error == 0 && !is_sanitized()) {
         error = seccomp_load(filter);
     }

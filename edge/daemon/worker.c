@@ -23,6 +23,8 @@ struct worker *worker_new(const struct worker_config *config)
     w->config = *config;
     w->ring = config->ring;
     w->shared = config->shared;
+    w->steer = w->shared->steer;
+    w->cookie_threshold = config->core.policy->cookie_threshold;
     w->port = mesh_port(&w->shared->mesh, config->number);
     w->config.plane.host = worker_plane_host(w);
     w->core_size = core_bytes(&w->config.core);
@@ -149,8 +151,11 @@ static void policy_in(struct worker *w, const struct mail_policy *mail)
 {
     struct event event = {
         .type = EVENT_POLICY,
-        .policy = {.policy = mail->policy, .pool_memory = mail->pool_memory},
+        .policy = {.policy = mail->policy, .pool_memory = mail->pool_memory, .spi = &mail->spi},
     };
+    w->steer.spi = mail->spi;
+    plane_user_spi_config(w->plane, &mail->spi);
+    w->cookie_threshold = mail->policy->cookie_threshold;
     worker_step(w, &event);
     worker_pool_pages_free(w->pool_memory, w->pool_size);
     w->pool_memory = mail->pool_memory;
@@ -259,6 +264,7 @@ static void work_round(struct worker *w)
     worker_tun_read(w);
     timers(w);
     worker_newcomers(w);
+    worker_cookies(w);
     worker_log_withheld(w);
     plane_user_flush(w->plane, w->now);
     worker_step_later(w);
@@ -307,6 +313,7 @@ static bool open_all(struct worker *w)
 
 static void close_all(struct worker *w)
 {
+    worker_cookies_end(w);
     if (w->plane != NULL) {
         plane_user_flush(w->plane, w->now);
         plane_user_done(w->plane);

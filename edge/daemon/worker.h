@@ -4,6 +4,7 @@
 
 #include "edge/daemon/mail.h"
 #include "edge/daemon/mesh.h"
+#include "edge/daemon/nodes.h"
 #include "edge/ops/log.h"
 #include "edge/store/store.h"
 
@@ -12,9 +13,11 @@
 /* What all workers use and none changes. */
 struct worker_shared {
     struct mesh mesh;
-    struct steer steer;
+    struct steer steer; /* as at the start */
     struct store *store;
     struct log *log;
+    struct nodes nodes;
+    uint32_t *cookie_wanted; /* of the steering program: how many workers want cookies; NULL without */
 };
 
 enum { WORKER_RING_ENTRIES = 1024 };

@@ -26,6 +26,7 @@ struct worker {
     struct worker_config config;
     struct worker_shared *shared;
     struct mesh_port port;
+    struct steer steer; /* a copy: keys change at a time of our own */
     pthread_t thread;
     bool started;
 
@@ -47,13 +48,16 @@ struct worker {
     uint32_t store_under_way;
     bool is_stopping;
     ns_t stop_at;
-    uint64_t handed_over;
+    uint64_t handed_over, forwarded;
     uint64_t rounds[ROUND_BUCKETS], rounds_ns; /* how long they took: who comes in meanwhile waits */
-    uint64_t drops[CAUSE_COUNT]; /* of the worker itself: mailbox full, too long, keepalives */
+    uint64_t drops[CAUSE_COUNT];               /* of the worker itself: mailbox full, too long, keepalives */
     struct log_budget unknown_failures, known_failures; /* before and after a peer said who it is */
     struct mailbox newcomers[2]; /* first messages that wait: with a cookie, and without */
     uint8_t *newcomers_memory;
-    uint8_t *answer; /* MESH_MESSAGE_MAX, for answers in the making */
+    bool wants_cookies; /* of the steering program */
+    ns_t wanted_until;
+    uint32_t cookie_threshold; /* as in the policy in force */
+    uint8_t *answer;           /* MESH_MESSAGE_MAX, for answers in the making */
 
     _Atomic uint64_t heartbeat;
     _Atomic bool is_ready;
@@ -85,6 +89,9 @@ void worker_tun_read(struct worker *worker);
 /* Takes a first message, to be worked on when there is time for it. */
 void worker_newcomer(struct worker *worker, enum first_message kind, const struct event_datagram *datagram);
 bool worker_has_newcomers(struct worker *worker);
+/* Tells the steering program whether to ask for cookies; the end withdraws what was said. */
+void worker_cookies(struct worker *worker);
+void worker_cookies_end(struct worker *worker);
 /* Works on them for a bounded time. */
 void worker_newcomers(struct worker *worker);
 

@@ -132,6 +132,26 @@ void ike_policy(struct ike *ike, const struct policy *policy)
     ike->policy = policy;
 }
 
+void ike_spi_config(struct ike *ike, const struct hf_spi_config *spi)
+{
+    ike->config.spi = *spi;
+}
+
+void ike_spi_count(const struct ike *ike, uint32_t ret_counts[4])
+{
+    memset(ret_counts, 0, 4 * sizeof(*ret_counts));
+    for (uint32_t slot = 0; slot < slab_capacity(&ike->sas); slot++) {
+        if (slab_is_used(&ike->sas, slot)) {
+            ret_counts[sa_our_spi(&ike->sa[slot]) >> 62]++;
+        }
+    }
+    for (uint32_t slot = 0; slot < slab_capacity(&ike->children); slot++) {
+        if (slab_is_used(&ike->children, slot)) {
+            ret_counts[ike->child[slot].spi_in >> 30]++;
+        }
+    }
+}
+
 void ike_drain(struct ike *ike)
 {
     ike->draining = true;

@@ -102,6 +102,10 @@ size_t ike_bytes(const struct ike_config *config);
 struct ike *ike_init(void *memory, const struct ike_config *config, const struct policy *policy);
 void ike_done(struct ike *ike); /* wipes all keys */
 void ike_policy(struct ike *ike, const struct policy *policy);
+/* Keys and epoch of SPIs that are made from now on, and known. Every SPI in use must be of them. */
+void ike_spi_config(struct ike *ike, const struct hf_spi_config *spi);
+/* IKE and Child SAs in use, by the epoch of their SPI. */
+void ike_spi_count(const struct ike *ike, uint32_t ret_counts[4]);
 void ike_drain(struct ike *ike); /* no new IKE SAs from now on */
 
 /* Time of the event that is being worked on. */

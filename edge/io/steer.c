@@ -65,33 +65,51 @@ void steer_init(struct steer *steer, const struct hf_spi_config *spi, const uint
 
 /* RFC 7296 3.1: the I flag is set by the original initiator of the IKE SA. When the peer is, we are the
  * responder and ours is SPIr; else we started the SA (by rekeying) and ours is SPIi. */
+static uint32_t shard_of_ike(const struct steer *steer, struct span message)
+{
+    struct hf_spi spi;
+    if (message.len < IKE_HEADER_BYTES) {
+        return STEER_NO_SHARD;
+    }
+    bool from_initiator = (message.data[IKE_FLAGS_AT] & IKE_FLAG_INITIATOR) != 0;
+    uint64_t ours = be64_load(message.data + (from_initiator ? 8 : 0));
+    return hf_ike_spi_decode(&steer->spi, ours, &spi) ? spi.shard : STEER_NO_SHARD;
+}
+
+uint32_t steer_shard(const struct steer *steer, enum datagram_kind kind, struct span bytes)
+{
+    struct hf_spi spi;
+    if (kind == DATAGRAM_IKE) {
+        return shard_of_ike(steer, bytes);
+    }
+    bool decoded =
+        kind == DATAGRAM_ESP && bytes.len >= 4 && hf_esp_spi_decode(&steer->spi, be32_load(bytes.data), &spi);
+    return decoded ? spi.shard : STEER_NO_SHARD;
+}
+
+static bool is_first(struct span message)
+{
+    return message.len >= IKE_HEADER_BYTES && (message.data[IKE_FLAGS_AT] & IKE_FLAG_INITIATOR) != 0 &&
+           be64_load(message.data + 8) == 0;
+}
+
 uint32_t steer_ike(const struct steer *steer, const struct ip_addr *source, struct span message,
                    uint32_t here)
 {
-    if (steer->num_workers == 1 || message.len < IKE_HEADER_BYTES) {
+    if (steer->num_workers == 1) {
         return here;
     }
-    uint64_t spi_i = be64_load(message.data);
-    uint64_t spi_r = be64_load(message.data + 8);
-    bool from_initiator = (message.data[IKE_FLAGS_AT] & IKE_FLAG_INITIATOR) != 0;
-    if (from_initiator && spi_r == 0) {
-        return hf_first_worker(steer->first_key, spi_i, source->bytes, steer->num_workers);
+    if (is_first(message)) {
+        return hf_first_worker(steer->first_key, be64_load(message.data), source->bytes, steer->num_workers);
     }
-    struct hf_spi spi;
-    if (!hf_ike_spi_decode(&steer->spi, from_initiator ? spi_r : spi_i, &spi)) {
-        return here;
-    }
-    return steer->worker_of[spi.shard];
+    uint32_t shard = shard_of_ike(steer, message);
+    return shard == STEER_NO_SHARD ? here : steer->worker_of[shard];
 }
 
 uint32_t steer_esp(const struct steer *steer, struct span packet, uint32_t here)
 {
-    struct hf_spi spi;
-    if (steer->num_workers == 1 || packet.len < 4 ||
-        !hf_esp_spi_decode(&steer->spi, be32_load(packet.data), &spi)) {
-        return here;
-    }
-    return steer->worker_of[spi.shard];
+    uint32_t shard = steer->num_workers == 1 ? STEER_NO_SHARD : steer_shard(steer, DATAGRAM_ESP, packet);
+    return shard == STEER_NO_SHARD ? here : steer->worker_of[shard];
 }
 
 static void classify(const struct steer *steer, const struct datagram *datagram, uint32_t here, size_t at,

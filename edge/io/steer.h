@@ -15,6 +15,7 @@ struct datagram {
     size_t len;
     uint32_t segment; /* 0: one datagram */
     bool natt;        /* came to the port for NAT traversal (4500) */
+    bool hop;         /* came from another node */
 };
 
 enum datagram_kind {
@@ -51,6 +52,11 @@ uint32_t steer_ike(const struct steer *steer, const struct ip_addr *source, stru
                    uint32_t here);
 /* The worker of an ESP packet; `here` for what cannot be decoded. */
 uint32_t steer_esp(const struct steer *steer, struct span packet, uint32_t here);
+
+/* The shard that an IKE message (without marker) or an ESP packet says it is of; STEER_NO_SHARD for first
+ * messages and for what cannot be decoded. */
+#define STEER_NO_SHARD UINT32_MAX
+uint32_t steer_shard(const struct steer *steer, enum datagram_kind kind, struct span bytes);
 
 /* Neighbouring segments of one kind for one worker. IKE messages come one at a time, without marker. */
 struct datagram_run {

@@ -119,7 +119,7 @@ static bool received_in(struct udp *udp, const struct udp_socket *socket, uint8_
                         struct datagram *ret_datagram)
 {
     struct io_uring_recvmsg_out *out = io_uring_recvmsg_validate(buffer, len, &udp->receive);
-    struct datagram datagram = {.local = socket->local, .natt = socket->natt};
+    struct datagram datagram = {.local = socket->local, .natt = socket->natt, .hop = socket->hop};
     if (out == NULL ||
         !sockaddr_to(io_uring_recvmsg_name(out), HF_MIN(out->namelen, NAME_BYTES), &datagram.remote)) {
         udp->counters.drops[CAUSE_SHORT]++;

@@ -20,7 +20,7 @@ struct udp_counters {
     uint64_t datagrams_in, bytes_in, datagrams_out, bytes_out;
     uint64_t bursts_in;        /* buffers that held more than one datagram */
     uint64_t receives_stopped; /* multishot receives that ended and were started again */
-    uint64_t segments_resent; /* bursts the kernel refused, sent one by one */
+    uint64_t segments_resent;  /* bursts the kernel refused, sent one by one */
     uint64_t drops[CAUSE_COUNT];
 };
 

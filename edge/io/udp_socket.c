@@ -98,6 +98,17 @@ int udp_sockets_add(struct udp_sockets *sockets, const struct ip_addr *addr, uin
     return 0;
 }
 
+int udp_sockets_add_hop(struct udp_sockets *sockets, const struct endpoint *local)
+{
+    struct udp_socket hop = {.local = *local, .hop = true};
+    hf_assert(sockets->count < UDP_SOCKETS_MAX);
+    int error = udp_socket_open(local, false, &hop.fd);
+    if (error == 0) {
+        sockets->v[sockets->count++] = hop;
+    }
+    return error;
+}
+
 void udp_sockets_close(struct udp_sockets *sockets)
 {
     for (uint32_t i = 0; i < sockets->count; i++) {

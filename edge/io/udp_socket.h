@@ -11,6 +11,7 @@ struct udp_socket {
     int fd;
     struct endpoint local;
     bool natt;
+    bool hop; /* for packets of other nodes */
 };
 
 struct udp_sockets {
@@ -25,4 +26,6 @@ HF_MUST int udp_socket_open(const struct endpoint *local, bool natt, int *ret_fd
  * another program's socket. */
 HF_MUST int udp_sockets_add(struct udp_sockets *sockets, const struct ip_addr *addr, uint16_t ike_port,
                             uint16_t natt_port);
+/* One for packets of other nodes. 0 or -errno. */
+HF_MUST int udp_sockets_add_hop(struct udp_sockets *sockets, const struct endpoint *local);
 void udp_sockets_close(struct udp_sockets *sockets);

@@ -22,6 +22,9 @@ bool check_default(const struct check *check, char **text, const char *value)
 #define NUMBER(path, member, usual, min, max)                                                                \
     {path, offsetof(struct config, member), sizeof(((struct config *)NULL)->member), usual, min, max}
 
+/* 0: no limit. */
+#define RATE(member, usual) NUMBER("steering.rates." #member, steering.rates.member, usual, 0, 1000000000)
+
 static const struct number_rule {
     const char *path;
     size_t offset, bytes;
@@ -36,6 +39,22 @@ static const struct number_rule {
     NUMBER("limits.half_open", limits.half_open, 1000, 16, 1000000),
     NUMBER("limits.half_open_per_address", limits.half_open_per_address, 250, 1, 1000000),
     NUMBER("limits.cookie_threshold", limits.cookie_threshold, 100, 0, 1000000),
+    NUMBER("steering.node", steering.node, 1, 0, CONFIG_NODE_ID_MAX),
+    NUMBER("steering.hop_port", steering.hop_port, 4501, 1, 65535),
+    NUMBER("steering.table_version", steering.table_version, 1, 1, UINT32_MAX),
+    NUMBER("steering.key_epoch", steering.key_epoch, 1, 1, UINT32_MAX - 1),
+    RATE(first_per_source, 100), /* people behind one carrier's NAT; above it they are asked for a cookie */
+    RATE(proven_per_source, 1000),
+    RATE(cookies_per_source, 1000),
+    RATE(ike_per_session, 1000), /* 32 fragments for each message */
+    RATE(fragments_per_source, 10000),
+    RATE(icmp_per_source, 100),
+    RATE(esp_per_shard, 1000000),
+    RATE(esp_per_node, 5000000),
+    RATE(ike_per_node, 500000),
+    RATE(fragments, 100000),
+    RATE(other_versions, 100),
+    RATE(too_big, 1000),
     NUMBER("timers.retries", timers.retries, 5, 1, 20),
 };
 

@@ -83,6 +83,7 @@ static void values_check(const struct check *check, const char *file)
     check_numbers(check);
     check_listen(check);
     check_plane(check);
+    check_steering(check);
     check_pools(check);
     check_identities(check);
     check_connections(check);

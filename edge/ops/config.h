@@ -12,6 +12,7 @@
 
 #define CONFIG_USER_DEFAULT "holdfast"
 #define CONFIG_PATH_DEFAULT "/etc/holdfast/holdfast.yaml"
+#define CONFIG_PINS_DEFAULT "/sys/fs/bpf/holdfast"
 #define CONFIG_BYTES_MAX (4u << 20)
 
 enum {
@@ -24,6 +25,10 @@ enum {
     CONFIG_TRANSFORMS_MAX = 16,
     CONFIG_NAME_MAX = 32, /* pools and connections: letters, digits, - _ . */
     CONFIG_FINDINGS_MAX = 64,
+    CONFIG_INTERFACES_MAX = 16, /* that packets of clients come in by */
+    CONFIG_NODES_MAX = 64,
+    CONFIG_NODE_ID_MAX = 1023,
+    CONFIG_STEERED_MAX = 6, /* listening addresses that steering knows */
 };
 
 /* ---- findings ---- */
@@ -193,6 +198,37 @@ struct config_control {
     char *group;  /* whose members may use it; NULL: root and the daemon's user only */
 };
 
+enum config_steering_mode { CONFIG_STEERING_AUTO, CONFIG_STEERING_NATIVE, CONFIG_STEERING_GENERIC };
+
+struct config_node {
+    uint16_t id;
+    uint16_t weight;
+    char *address;       /* that other nodes reach it at, not the anycast address */
+    uint16_t mtu;        /* of the way to it */
+    struct ip_addr addr; /* resolved */
+};
+
+/* Budgets, in packets per second. */
+struct config_rates {
+    uint32_t first_per_source, proven_per_source, cookies_per_source, ike_per_session, fragments_per_source,
+        icmp_per_source, esp_per_shard, esp_per_node, ike_per_node, fragments, other_versions, too_big;
+};
+
+struct config_steering {
+    char **interfaces;
+    uint32_t num_interfaces;
+    enum config_steering_mode mode;
+    char *pins;    /* folder in a BPF file system */
+    uint16_t node; /* this node's id */
+    struct config_node *nodes;
+    uint32_t num_nodes;
+    uint16_t hop_port; /* UDP port of packets between nodes */
+    uint32_t table_version;
+    uint32_t key_epoch; /* of SPIs: counts from 1, one up with each rotation */
+    struct config_rates rates;
+    bool is_on; /* resolved: the section is there */
+};
+
 struct config {
     struct config_listen listen;
     char *workers; /* "auto" or a number */
@@ -201,6 +237,7 @@ struct config {
     struct config_store store;
     char *fleet_key; /* absolute path; see fleet_key.h */
     struct config_limits limits;
+    struct config_steering steering;
     struct config_identity *identities;
     uint32_t num_identities;
     struct config_pool *pools;

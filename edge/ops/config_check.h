@@ -10,7 +10,8 @@
 void check_numbers(const struct check *check); /* all of them; first, because others need shard_bits */
 void check_listen(const struct check *check);  /* listen, metrics, workers */
 void check_plane(const struct check *check);
-void check_pools(const struct check *check); /* after check_listen() */
+void check_steering(const struct check *check); /* after check_listen() */
+void check_pools(const struct check *check);    /* after check_listen() */
 void check_identities(const struct check *check);
 void check_connections(const struct check *check); /* after identities and pools */
 void check_proposals(const struct check *check);

@@ -25,13 +25,27 @@ static void nodes_compare(struct diff *diff, struct side before, struct side aft
 
 static bool needs_restart(const char *path)
 {
-    static const char *const parts[] = {"listen",          "workers",
-                                        "shard_bits",      "plane",
-                                        "store.type",      "store.path",
-                                        "store.size_mb",   "fleet_key",
-                                        "limits.sessions", "limits.half_open",
-                                        "log.file",        "metrics",
-                                        "control",         "user"};
+    static const char *const parts[] = {"listen",
+                                        "workers",
+                                        "shard_bits",
+                                        "plane",
+                                        "store.type",
+                                        "store.path",
+                                        "store.size_mb",
+                                        "fleet_key",
+                                        "limits.sessions",
+                                        "limits.half_open",
+                                        "log.file",
+                                        "metrics",
+                                        "control",
+                                        "user",
+                                        "steering.interfaces",
+                                        "steering.mode",
+                                        "steering.pins",
+                                        "steering.node",
+                                        "steering.nodes",
+                                        "steering.hop_port",
+                                        "steering.table_version"};
 
     for (size_t i = 0; i < HF_COUNT(parts); i++) {
         size_t len = strlen(parts[i]);

@@ -54,6 +54,49 @@ static const cyaml_schema_field_t limits_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_strval_t steering_modes[] = {
+    {"auto", CONFIG_STEERING_AUTO}, {"native", CONFIG_STEERING_NATIVE}, {"generic", CONFIG_STEERING_GENERIC}};
+
+static const cyaml_schema_field_t node_fields[] = {
+    CYAML_FIELD_UINT("id", MUST, struct config_node, id),
+    TEXT_FIELD("address", MUST, struct config_node, address, TEXT_MAX),
+    CYAML_FIELD_UINT("weight", MAY, struct config_node, weight),
+    CYAML_FIELD_UINT("mtu", MAY, struct config_node, mtu),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t node_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_node, node_fields)};
+
+#define RATE_FIELD(member) CYAML_FIELD_UINT(#member, MAY, struct config_rates, member)
+static const cyaml_schema_field_t rates_fields[] = {
+    RATE_FIELD(first_per_source),
+    RATE_FIELD(proven_per_source),
+    RATE_FIELD(cookies_per_source),
+    RATE_FIELD(ike_per_session),
+    RATE_FIELD(fragments_per_source),
+    RATE_FIELD(icmp_per_source),
+    RATE_FIELD(esp_per_shard),
+    RATE_FIELD(esp_per_node),
+    RATE_FIELD(ike_per_node),
+    RATE_FIELD(fragments),
+    RATE_FIELD(other_versions),
+    RATE_FIELD(too_big),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t steering_fields[] = {
+    LIST_FIELD("interfaces", MAY, struct config_steering, interfaces, text_entry, 0, CONFIG_INTERFACES_MAX),
+    CHOICE_FIELD("mode", MAY, struct config_steering, mode, steering_modes),
+    TEXT_FIELD("pins", MAY, struct config_steering, pins, 255),
+    CYAML_FIELD_UINT("node", MAY, struct config_steering, node),
+    LIST_FIELD("nodes", MAY, struct config_steering, nodes, node_entry, 0, CONFIG_NODES_MAX),
+    CYAML_FIELD_UINT("hop_port", MAY, struct config_steering, hop_port),
+    CYAML_FIELD_UINT("table_version", MAY, struct config_steering, table_version),
+    CYAML_FIELD_UINT("key_epoch", MAY, struct config_steering, key_epoch),
+    CYAML_FIELD_MAPPING("rates", MAY, struct config_steering, rates, rates_fields),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t identity_fields[] = {
     TEXT_FIELD("id", MUST, struct config_identity, id, IKE_ID_BYTES_MAX),
     TEXT_FIELD("certificate", MAY, struct config_identity, certificate, PATH_MAX_BYTES),
@@ -178,6 +221,7 @@ static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_MAPPING("store", MAY, struct config, store, store_fields),
     TEXT_FIELD("fleet_key", MAY, struct config, fleet_key, PATH_MAX_BYTES),
     CYAML_FIELD_MAPPING("limits", MAY, struct config, limits, limits_fields),
+    CYAML_FIELD_MAPPING("steering", MAY, struct config, steering, steering_fields),
     LIST_FIELD("identities", MUST, struct config, identities, identity_entry, 1, CONFIG_IDENTITIES_MAX),
     LIST_FIELD("pools", MAY, struct config, pools, pool_entry, 0, POOLS_MAX),
     LIST_FIELD("connections", MUST, struct config, connections, connection_entry, 1, CONFIG_CONNECTIONS_MAX),

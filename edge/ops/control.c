@@ -7,7 +7,8 @@
 static const char *const command_names[] = {
     [CONTROL_STATUS] = "status",         [CONTROL_SESSIONS] = "sessions", [CONTROL_SHOW] = "show",
     [CONTROL_DISCONNECT] = "disconnect", [CONTROL_RELOAD] = "reload",     [CONTROL_CHECK] = "check",
-    [CONTROL_METRICS] = "metrics",       [CONTROL_DRAIN] = "drain",
+    [CONTROL_METRICS] = "metrics",       [CONTROL_DRAIN] = "drain",       [CONTROL_STEER] = "steer",
+    [CONTROL_TRACE] = "trace",
 };
 
 const char *control_command_name(enum control_command command)
@@ -18,20 +19,21 @@ const char *control_command_name(enum control_command command)
 
 /* ---- selectors ---- */
 
-static bool session_id_parse(const char *text, uint64_t *ret_id)
+static bool hex_parse(const char *text, size_t min, uint64_t *ret_number)
 {
-    uint64_t id = 0;
+    uint64_t number = 0;
+    size_t i = 0;
 
-    for (size_t i = 0; i < 16; i++) {
+    for (; text[i] != '\0'; i++) {
         char c = text[i];
         int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-        if (digit < 0) {
+        if (digit < 0 || i == 16) {
             return false;
         }
-        id = id << 4 | (uint64_t)digit;
+        number = number << 4 | (uint64_t)digit;
     }
-    *ret_id = id;
-    return text[16] == '\0';
+    *ret_number = number;
+    return i >= min;
 }
 
 static bool is_pattern(const char *text)
@@ -45,8 +47,12 @@ bool control_selector_parse(const char *text, struct control_selector *ret_selec
     size_t len = strlen(text);
 
     *ret_selector = (struct control_selector){0};
-    if (session_id_parse(text, &ret_selector->session_id)) {
+    if (hex_parse(text, 16, &ret_selector->session_id)) {
         ret_selector->type = SELECT_SESSION;
+        return true;
+    }
+    if (strncmp(text, "0x", 2) == 0 && hex_parse(text + 2, 1, &ret_selector->session_id)) {
+        ret_selector->type = SELECT_SPI;
         return true;
     }
     if (ip_parse(text, &ret_selector->addr)) {
@@ -68,6 +74,8 @@ bool control_selects(const struct control_selector *selector, const struct sessi
         return true;
     case SELECT_SESSION:
         return view->session_id == selector->session_id;
+    case SELECT_SPI:
+        return view->spi_i == selector->session_id || view->spi_r == selector->session_id;
     case SELECT_IDENTITY:
         return view->remote_id != NULL && identity_matches(view->remote_id, selector->pattern);
     case SELECT_ADDRESS:
@@ -135,7 +143,7 @@ static bool request_judge(const struct control_request *request, bool named,
                           char ret_error[CONTROL_ERROR_MAX])
 {
     bool selects = request->command == CONTROL_SESSIONS || request->command == CONTROL_SHOW ||
-                   request->command == CONTROL_DISCONNECT;
+                   request->command == CONTROL_DISCONNECT || request->command == CONTROL_TRACE;
     bool configures = request->command == CONTROL_CHECK || request->command == CONTROL_RELOAD;
 
     if (!named) {

@@ -20,20 +20,23 @@ enum control_command {
     CONTROL_CHECK,
     CONTROL_METRICS,
     CONTROL_DRAIN,
+    CONTROL_STEER,
+    CONTROL_TRACE,
 };
 const char *control_command_name(enum control_command command);
 
 /* Which sessions are meant. */
 enum control_selector_type {
     SELECT_ALL,
-    SELECT_SESSION,  /* 16 hex digits */
-    SELECT_ADDRESS,  /* inner address, or outer (several behind one NAT) */
+    SELECT_SESSION, /* 16 hex digits */
+    SELECT_ADDRESS, /* inner address, or outer (several behind one NAT) */
+    SELECT_SPI,     /* 0x and up to 16 hex digits: an IKE SPI, or for CONTROL_TRACE one of ours, IKE or ESP */
     SELECT_IDENTITY, /* exact, or a pattern as identity_matches() reads it */
 };
 
 struct control_selector {
     enum control_selector_type type;
-    uint64_t session_id;
+    uint64_t session_id; /* or the SPI */
     struct ip_addr addr;
     char pattern[IDENTITY_TEXT_MAX];
 };

@@ -45,6 +45,10 @@ struct plane_user_config {
     uint32_t mtu;          /* of the TUN device: inner packets, PLANE_MTU_MIN..PLANE_MTU_MAX */
     bool tun_uso;          /* tun_create() said that the kernel takes UDP super-packets */
     uint64_t hash_key[2];  /* random: buckets of inner addresses */
+    /* NULL, or bits that are set while a child has the SPI: bit (shard << live_bits | index). Shared with the
+     * other workers and the steering program. */
+    uint64_t *live;
+    uint8_t live_bits; /* 2^live_bits is not less than children of one shard */
     struct plane_host host;
 };
 
@@ -67,6 +71,9 @@ size_t plane_user_bytes(const struct plane_user_config *config);
 struct plane_user *plane_user_init(void *memory, const struct plane_user_config *config);
 /* Wipes every key; the memory may then be freed. Nothing may be lent: flush before. */
 void plane_user_done(struct plane_user *plane);
+
+/* SPIs of children that are there must be of the new keys, too. */
+void plane_user_spi_config(struct plane_user *plane, const struct hf_spi_config *spi);
 
 /* Carries out an operation at once. CAUSE_PLANE when it cannot: unknown child, child or SPI installed
  * already, SPI that is not of this worker's shards, algorithms the library refuses.

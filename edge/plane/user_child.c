@@ -219,6 +219,27 @@ static bool suite_is_usable(const struct plane_child *install)
     return usable;
 }
 
+void plane_user_spi_config(struct plane_user *plane, const struct hf_spi_config *spi)
+{
+    plane->config.spi = *spi;
+}
+
+static void live_set(struct plane_user *plane, uint32_t spi, bool live)
+{
+    const struct plane_user_config *config = &plane->config;
+    struct hf_spi place;
+
+    if (config->live == NULL || !hf_esp_spi_decode(&config->spi, spi, &place)) {
+        return;
+    }
+    uint64_t bit = (uint64_t)place.shard << config->live_bits | place.index;
+    if (live) {
+        __atomic_fetch_or(&config->live[bit / 64], UINT64_C(1) << bit % 64, __ATOMIC_RELEASE);
+    } else {
+        __atomic_fetch_and(&config->live[bit / 64], ~(UINT64_C(1) << bit % 64), __ATOMIC_RELEASE);
+    }
+}
+
 bool child_install(struct plane_user *plane, const struct plane_child *install)
 {
     struct user_table *table = &plane->table;
@@ -242,6 +263,7 @@ bool child_install(struct plane_user *plane, const struct plane_child *install)
     child->ts = ts;
     hf_assert(map_put(&table->by_child, child->child, slot));
     table->spis[slot] = install->spi_in;
+    live_set(plane, install->spi_in, true);
     plane->counters.children++;
     if (install->outbound) {
         child_carry_outbound(plane, child);
@@ -303,9 +325,12 @@ struct warm *child_warm(struct plane_user *plane, struct user_child *child)
 
 void child_remove(struct plane_user *plane, struct user_child *child)
 {
+    uint32_t *spi = &plane->table.spis[slot_of_child(plane, child)];
+
     outbound_unlink(plane, child);
     map_remove(&plane->table.by_child, child->child);
-    plane->table.spis[slot_of_child(plane, child)] = 0;
+    live_set(plane, *spi, false);
+    *spi = 0;
     plane->counters.children--;
     child_cool(&plane->table, child);
     stock_give(&plane->table.ranges, child->ts);

@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     findings_check(lines_of(data, size));
     if (control_request_parse(span_of(data, size), &request, error)) {
-        hf_assert(request.command <= CONTROL_DRAIN);
+        hf_assert(request.command <= CONTROL_TRACE);
     }
     return 0;
 }

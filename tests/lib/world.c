@@ -76,7 +76,7 @@ static void config_init(struct world *world)
                                          .rand = sim_rand_source(&world->rand),
                                          .policy = &world->policy.policy};
     memset(world->config.fleet_key, 0x5a, sizeof(world->config.fleet_key));
-    core_spi_config(world->config.fleet_key, WORLD_SHARD_BITS, &world->config.spi);
+    core_spi_config(world->config.fleet_key, WORLD_SHARD_BITS, 1, &world->config.spi);
 }
 
 struct world *world_new(const struct world_options *options)

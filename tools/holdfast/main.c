@@ -47,6 +47,26 @@ const struct command cli_commands[] = {
      .summary = "Accept no new sessions",
      .help = "Established sessions go on. A restarted daemon accepts new ones again.",
      .run = cmd_drain},
+    {.name = "steer",
+     .arguments = "[--all]",
+     .summary = "What the steering program does",
+     .help = "Whether it is on, on which interfaces and how (native or generic), how packets get to workers, "
+             "which shards\n"
+             "this node has, the key epochs, and for each verdict packets and bytes so far and packets per "
+             "second, measured\n"
+             "over one second. Verdicts that never came are left out without --all.",
+     .run = cmd_steer},
+    {.name = "trace",
+     .arguments = "ADDRESS|0xSPI [SECONDS]",
+     .summary = "What steering decides for packets, as they come",
+     .help =
+         "One line for each packet from a client's outer address, or for an SPI of ours (IKE or ESP): when, "
+         "from where,\n"
+         "SPI, shard, node, worker and verdict. At most 1000 a second and CPU are shown. Ends after SECONDS, "
+         "or "
+         "with Ctrl-C;\n"
+         "nothing is traced while nobody looks.",
+     .run = cmd_trace},
     {.name = "check",
      .arguments = "[FILE]",
      .summary = "Check a config file",

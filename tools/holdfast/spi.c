@@ -22,7 +22,7 @@ static bool load_layout(const char *path, struct hf_spi_config *ret)
     char error[FLEET_KEY_ERROR_MAX];
     bool loaded = fleet_key_load(config->fleet_key, key, error);
     if (loaded) {
-        core_spi_config(key, config->shard_bits, ret);
+        core_spi_config(key, config->shard_bits, config->steering.key_epoch, ret);
     } else {
         cli_error(CLI_FAILED, "%s", error);
     }

@@ -42,9 +42,9 @@ class Holdfast:
     """The daemon in the gateway's namespace. `config` is what its YAML file says; change it before start() or
     write_config() and reload."""
 
-    def __init__(self, lab, certificate, authorities, secrets=None, crls=()):
-        self.lab, self.node, self.process = lab, lab.gw, None
-        self.dir = lab.path("holdfast")
+    def __init__(self, lab, certificate, authorities, secrets=None, crls=(), node=None, name="holdfast"):
+        self.lab, self.node, self.name, self.process = lab, node or lab.gw, name, None
+        self.dir = lab.path(name)
         os.makedirs(self.dir, exist_ok=True)
         self.config_path = os.path.join(self.dir, "holdfast.yaml")
         self.control_path = os.path.join(self.dir, "control.sock")
@@ -102,7 +102,7 @@ class Holdfast:
         os.chmod(path, 0o666)  # as systemd's: the daemon may become another user
         notify.setblocking(False)
         command = [os.path.join(self.bin, "holdfastd"), "--config", self.config_path]
-        self.process = self.node.start("holdfastd", *command, env={"NOTIFY_SOCKET": path, **(env or {})})
+        self.process = self.node.start(self.name + "d", *command, env={"NOTIFY_SOCKET": path, **(env or {})})
         said = []
         wait_until("holdfastd is ready", lambda: self._ready(notify, said), timeout_s, 0.005)
         notify.close()

@@ -150,6 +150,17 @@ class Lab:
                 }
             }""")
 
+    def steers(self, interface="gw"):
+        """The gateway behind this interface of the router may have an XDP program: what the router sends has
+        checksums, which nobody would add behind a cpumap, and it takes what the program sends back
+        (pass.bpf.c)."""
+        program = self.path("pass.bpf.o")
+        if not os.path.exists(program):
+            run(["clang-19", "-target", "bpf", "-O2", "-g", "-c", "-o", program,
+                 os.path.join(os.path.dirname(os.path.abspath(__file__)), "pass.bpf.c")])
+        self.router.run("ethtool", "-K", interface, "tx", "off")
+        self.router.run("ip", "link", "set", interface, "xdp", "obj", program, "sec", "xdp")
+
     def whole_datagrams(self):
         """From here on a capture on the gateway's outer interface shows each datagram by itself."""
         self.gw.run("ethtool", "-K", OUTER, "tx-udp-segmentation", "off", "gro", "off")
