@@ -7,7 +7,7 @@ import socket
 
 import yaml
 
-from . import TOP
+from . import TOP, labfile
 from .process import CommandFailed, Late, run, wait_until
 from .strongswan import GATEWAY_ID
 from .topology import ANYCAST4, ANYCAST6, INNER_NET4, INNER_NET6, POOL4, POOL6
@@ -37,16 +37,21 @@ class Plain(yaml.SafeDumper):
 
 
 class Holdfast:
-    """The daemon in the gateway's namespace. `config` is what its YAML file says; change it before start() or
-    write_config() and reload."""
+    """The daemon in a node's namespace, the first one's when no other is named. `config` is what its YAML file
+    says; change it before start() or write_config() and reload. All nodes of a fleet have one fleet key."""
 
-    def __init__(self, lab, certificate, authorities, secrets=None, crls=()):
-        self.lab, self.node, self.process = lab, lab.gw, None
-        self.dir = lab.path("holdfast")
+    def __init__(self, lab, certificate, authorities, secrets=None, crls=(), node=None, fleet_key=None):
+        self.lab, self.node, self.process = lab, node or lab.gw, None
+        suffix = "" if self.node is lab.gw else f"-{self.node.name}"
+        self.name, self.dir = "holdfastd" + suffix, lab.path("holdfast" + suffix)
         os.makedirs(self.dir, exist_ok=True)
+        self.fleet_key = fleet_key or self._make_fleet_key()
         self.config_path = os.path.join(self.dir, "holdfast.yaml")
         self.control_path = os.path.join(self.dir, "control.sock")
-        self.config = self._config(certificate, authorities, secrets or {}, crls)
+        machine = lab.spec["machines"][self.node.name]
+        config = self._config(certificate, authorities, secrets or {}, crls, machine)
+        self.config = labfile.merged(labfile.merged(config, lab.spec["config"]), machine.get("config", {}))
+        self._give_pins()
         self.bin = self._copy_programs()
         self.starts = 0
 
@@ -56,7 +61,17 @@ class Holdfast:
             shutil.copy(os.path.join(build_dir(), name), self.dir)
         return self.dir
 
-    def _config(self, certificate, authorities, secrets, crls):
+    def _give_pins(self):
+        """Steering pins its maps; `ip netns exec` hides the machine's BPF file system, so each node has one."""
+        if "steering" in self.config:
+            pins = os.path.join(self.dir, "bpf")
+            os.makedirs(pins)
+            run(["mount", "-t", "bpf", "bpf", pins])
+            self.config["steering"].setdefault("pins", os.path.join(pins, "holdfast"))
+
+    def _config(self, certificate, authorities, secrets, crls, machine):
+        pools = labfile.networks(self.lab.spec, machine["pool"]) if "pool" in machine else [POOL4, POOL6]
+        pool = {"ipv6" if ":" in net else "ipv4": net for net in pools}
         subnets = [INNER_NET4, INNER_NET6]
         connections = [{"name": "certificates", "identity": GATEWAY_ID, "auth": "certificate",
                         "ca": [authority.path for authority in authorities], "pool": "people",
@@ -71,17 +86,17 @@ class Holdfast:
             "listen": {"addresses": [ANYCAST4, ANYCAST6]},
             "identities": [{"id": GATEWAY_ID, "certificate": certificate.chain_path,
                             "key": certificate.key_path}],
-            "pools": [{"name": "people", "ipv4": POOL4, "ipv6": POOL6, "dns": [DNS], "domains": [DOMAIN]}],
+            "pools": [{"name": "people", **pool, "dns": [DNS], "domains": [DOMAIN]}],
             "connections": connections,
             "plane": {"type": "user", "interface": TUN},
             "store": {"path": os.path.join(self.dir, "store"), "size_mb": 64},
-            "fleet_key": self._fleet_key(),
+            "fleet_key": self.fleet_key,
             "metrics": {"listen": f"127.0.0.1:{METRICS_PORT}"},
             "control": {"socket": self.control_path},
             "limits": {"sessions": 1000},
         }
 
-    def _fleet_key(self):
+    def _make_fleet_key(self):
         path = os.path.join(self.dir, "fleet.key")
         return write(path, os.urandom(32).hex() + "\n", 0o600)
 
@@ -100,9 +115,9 @@ class Holdfast:
         os.chmod(path, 0o666)  # as systemd's: the daemon may become another user
         notify.setblocking(False)
         command = [os.path.join(self.bin, "holdfastd"), "--config", self.config_path]
-        self.process = self.node.start("holdfastd", *command, env={"NOTIFY_SOCKET": path, **(env or {})})
+        self.process = self.node.start(self.name, *command, env={"NOTIFY_SOCKET": path, **(env or {})})
         said = []
-        wait_until("holdfastd is ready", lambda: self._ready(notify, said), timeout_s, 0.005)
+        wait_until(f"{self.name} is ready", lambda: self._ready(notify, said), timeout_s, 0.005)
         notify.close()
 
     def _ready(self, notify, said):
@@ -111,7 +126,7 @@ class Holdfast:
         except BlockingIOError:
             pass
         if not self.process.running():
-            raise CommandFailed(f"holdfastd ended at once:\n{self.process.log_tail()}")
+            raise CommandFailed(f"{self.name} ended at once:\n{self.process.log_tail()}")
         return any("READY=1" in text for text in said)
 
     def kill(self):
