@@ -10,13 +10,13 @@ from . import TOP
 
 FOLDER = os.path.join(TOP, "tests/net/labs")
 NAME = re.compile(r"[a-z][a-z0-9-]{0,13}")  # an interface name must hold it
-COMMON = {"kind": str, "at": str, "loopback": (str, list), "routes": dict, "sysctl": dict}
+COMMON = {"kind": str, "loopback": (str, list), "routes": dict, "sysctl": dict}
 KINDS = {
     "router": {},
     "nat": {},
     "node": {"pool": (str, list), "config": dict},
     "server": {},
-    "client": {"auth": str, "outer": str, "connect": bool, "via": str, "ikeload": str},
+    "client": {"at": str, "auth": str, "outer": str, "connect": bool, "via": str, "ikeload": str},
 }
 TOP_KEYS = {"about": str, "networks": dict, "config": dict, "machines": dict, "links": list, "try": list}
 LINK_KEYS = {"ends": list, "nets": list, "mtu": int, "tx_checksum": bool}
@@ -43,11 +43,14 @@ def parse(text):
         raise LabError(f"not YAML: {error}") from None
     check_keys("the file", spec, TOP_KEYS)
     spec = {**{key: kind() for key, kind in TOP_KEYS.items()}, **spec}
+    for name, nets in spec["networks"].items():
+        check_nets(f"networks.{name}", nets)
     for name, machine in spec["machines"].items():
         check_machine(spec, name, machine)
     spec["links"] = [check_link(spec, link) for link in spec["links"]]
-    for name, nets in spec["networks"].items():
-        check_nets(f"networks.{name}", nets)
+    for kind in ("router", "node", "server"):
+        if not of_kind(spec, kind):
+            refuse("machines", f"there must be a {kind}")
     return spec
 
 
