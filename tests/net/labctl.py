@@ -12,7 +12,7 @@ import time
 
 from lab import labfile
 from lab.holdfast import write
-from lab.process import CommandFailed, Late, Process, run
+from lab.process import CommandFailed, Late, Process, run, wait_until
 from lab.routes import Flap, pin, unpin
 from lab.scene import Scene
 from lab.vici import Vici, ViciError
@@ -81,7 +81,7 @@ def state_of(scene, clients, name):
     lab, machines = scene.lab, {}
     for machine, node in lab.machines.items():
         machines[machine] = {"kind": lab.spec["machines"][machine]["kind"],
-                             "processes": [[p.name, p.pid, p.log_path] for p in Process.everyone
+                             "processes": [[p.name, p.pid, p.log_path, p.popen.args] for p in Process.everyone
                                            if p.popen.args[:4] == node.command()]}
     for node, gateway in scene.gateways.items():
         machines[node]["holdfast"] = tool(lab, node, "holdfast", [
@@ -135,7 +135,7 @@ def shell(options):
 
 def logs(options):
     machine = machine_of(state(), options.machine)
-    paths = [path for _, _, path in machine["processes"]]
+    paths = [path for _, _, path, _ in machine["processes"]]
     if not paths:
         fail(f"nothing runs on {options.machine} that has a log")
     os.execvp("tail", ["tail", *(["-F"] if options.follow else []), "-n", str(options.lines), *paths])
@@ -162,10 +162,29 @@ def route(options):
     way = machine_of(state(), options.client, "way")["way"]
     if options.node == "any":
         unpin(way)
-    elif options.node in way["nodes"]:
-        pin(way, options.node)
-    else:
-        fail(f"no node {options.node!r}; there are: {', '.join(way['nodes'])}, any", USAGE)
+        return
+    pin(way, options.node)
+
+
+def restart(options):
+    """The daemon of a node: it ends and is started again as before."""
+    known = state()
+    machine = machine_of(known, options.node, "holdfast")
+    name, pid, log, command = machine["processes"][0]
+    if runs(pid):
+        os.kill(pid, signal.SIGKILL if options.kill else signal.SIGTERM)
+    wait_until(f"{name} has ended", lambda: not runs(pid))
+    began = time.monotonic()
+    machine["processes"][0][1] = Process(name, command, log).pid
+    write(STATE, json.dumps(known))
+    wait_until(f"{name} answers", lambda: sessions_of(machine["holdfast"]) is not None)
+    say(f"{options.node}: {name} runs again and answers after {time.monotonic() - began:.2f} s, with "
+        f"{len(sessions_of(machine['holdfast']))} sessions")
+
+
+def hints(options):
+    for line in [*state()["try"], "status", "down"]:
+        print(f"  {options.prefix} {line}")
 
 
 # ---- status
@@ -174,14 +193,14 @@ def status(options):
     known = state()
     machines = [status_of(name, machine) for name, machine in known["machines"].items()]
     result = {"lab": known["lab"], "about": known["about"], "state": "up",
-              "up_s": round(time.time() - known["since"], 1), "machines": machines, "try": known["try"]}
+              "up_s": round(time.time() - known["since"], 1), "machines": machines}
     print(json.dumps(result) if options.json else status_text(result))
 
 
 def status_of(name, machine):
     result = {"name": name, "kind": machine["kind"], "addresses": addresses_of(name),
               "processes": [{"name": process, "pid": pid, "running": runs(pid)}
-                            for process, pid, _ in machine["processes"]]}
+                            for process, pid, *_ in machine["processes"]]}
     if "holdfast" in machine:
         result["sessions"] = sessions_of(machine["holdfast"])
     if "vici" in machine:
@@ -253,7 +272,9 @@ def main():
              ("--lines", {"type": int, "default": 40})),
             (flap, ("client", {}), ("--every", {"type": seconds, "default": 1.0}),
              ("--for", {"type": seconds, "dest": "time", "default": float("inf")})),
-            (route, ("client", {}), ("node", {}))):
+            (route, ("client", {}), ("node", {})),
+            (restart, ("node", {}), ("--kill", {"action": "store_true"})),
+            (hints, ("prefix", {}))):
         command = commands.add_parser(function.__name__)
         command.set_defaults(function=function)
         for name, how in arguments:
@@ -261,6 +282,8 @@ def main():
     options = parser.parse_args()
     try:
         options.function(options)
+    except (CommandFailed, Late) as error:
+        fail(error)
     except KeyboardInterrupt:
         sys.exit(130)
 

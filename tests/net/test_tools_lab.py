@@ -77,6 +77,13 @@ def shell():
     assert "session_up" in tool("logs", "gw")
 
 
+@suite.case("restart: the daemon is killed and started again, and the clients go on")
+def restart():
+    assert "with 3 sessions" in tool("restart", "gw", "--kill")
+    tool("shell", "alice", "ping", "-c", "1", "-w", "10", "-i", "0.2", INNER4)
+    tool("restart", "alice", code=2)
+
+
 @suite.case("several labs by name; the one that is meant must be said then")
 def several():
     assert "'other' is up" in tool("up", "single", "--name", "other")
@@ -125,6 +132,9 @@ def bad_files():
             ("machines: {a: {kind: client, at: x}}", "machines.a: there is no machine 'x'"),
             ("machines: {A B: {kind: client}}", "machines.A B: a name has"),
             ("machines: {n: {kind: node, pool: 10.0.0.1/8}}", "machines.n: 10.0.0.1/8 has host bits set"),
+            ("machines: {x: {kind: nat}}", "machines.x: a NAT must have a default route"),
+            ("machines: {a: {kind: client, at: [x]}}", "machines.a: at: ['x'] is not of the right type"),
+            (labfile_text("single", "auth: psk", "via: router"), "router has no link to a node 'router'"),
             ("machines: 7", "the file: machines: 7 is not of the right type"),
             (labfile_text("single", "inner: {", "other: {kind: router, routes: {default: inner}}\n  inner: {"),
              "machines.other: no link to inner"),

@@ -80,8 +80,10 @@ def check_machine(spec, name, machine):
         if machine.get(key, choices[0]) not in choices:
             refuse(f"{where}.{key}", f"must be one of {', '.join(choices)}")
     for hop in [machine.get("at"), machine.get("via"), *hops_of(machine)]:
-        if hop is not None and hop not in spec["machines"]:
+        if hop is not None and not (isinstance(hop, str) and hop in spec["machines"]):
             refuse(where, f"there is no machine {hop!r}")
+    if kind == "nat" and not isinstance(machine.get("routes", {}).get("default"), str):
+        refuse(where, "a NAT must have a default route, as in routes: {default: router}")
     for nets in (machine.get("loopback", []), machine.get("pool", [])):
         networks(spec, nets, where)
 
@@ -94,7 +96,7 @@ def hops_of(machine):
 def check_link(spec, link):
     """The link with all its keys; `ends` are (machine, interface)."""
     link = {"ends": link} if isinstance(link, list) else link
-    where = f"link {link.get('ends') if isinstance(link, dict) else link}"
+    where = f"link {link['ends']}" if isinstance(link, dict) and "ends" in link else f"link {link}"
     check_keys(where, link, LINK_KEYS)
     ends = [str(end).partition(":") for end in link.get("ends", [])]
     if len(ends) != 2:

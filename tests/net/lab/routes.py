@@ -5,7 +5,7 @@ it: {"router", "interface": where the client's packets come in, "targets": the a
 import threading
 import time
 
-from .process import run
+from .process import CommandFailed, run
 
 TABLE = 1000  # and what follows: one for each interface of the router
 
@@ -21,6 +21,8 @@ def table_of(way):
 
 def pin(way, node):
     """From now on what comes in there goes to this node; a later call moves it, without a gap."""
+    if node not in way["nodes"]:
+        raise CommandFailed(f"{way['router']} has no link to a node {node!r}, but to: {', '.join(way['nodes'])}")
     for target in way["targets"]:
         family = "-6" if ":" in target else "-4"
         for hop in way["nodes"][node]:

@@ -191,7 +191,7 @@ class Lab:
         machines = self.spec["machines"]
         at = machines.get(name, {}).get("at") or self._neighbour(name)
         while machines[at]["kind"] == "nat":
-            name, at = at, next(iter(machines[at]["routes"].values()))
+            name, at = at, machines[at]["routes"]["default"]
         nodes = {other: addresses for (here, other), (_, addresses) in self.links.items()
                  if here == at and machines.get(other, {}).get("kind") == "node"}
         targets = sorted({net for node in nodes
