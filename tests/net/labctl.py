@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The inside of tools/lab, which starts `labctl.py serve` in the lab's namespaces and enters them with the other
-commands. What these need to know of the lab is in STATE."""
+"""The inside of tools/lab, which starts `labctl.py serve` in the lab's namespaces and enters them with the
+other commands. What these need to know of the lab is in STATE."""
 import argparse
 import json
 import os
@@ -54,6 +54,7 @@ def start(spec, name):
     for client in labfile.of_kind(spec, "client"):
         scene.lab.client(client)
     say(f"{len(scene.lab.machines)} machines after {time.monotonic() - began:.1f} s")
+    scene.lab.inner.start("iperf3", "iperf3", "-s")
     for node, gateway in scene.gateways.items():
         gateway.start()
         say(f"{node}: {gateway.name} is ready")
@@ -246,7 +247,8 @@ def tunnel_of(path):
 def status_text(result):
     rows = [("MACHINE", "KIND", "RUNS", "SESSIONS", "ADDRESSES")]
     for machine in result["machines"]:
-        runs_here = [p["name"] + (f" ({p['pid']})" if p["running"] else " (ended)") for p in machine["processes"]]
+        runs_here = [f"{process['name']} ({process['pid'] if process['running'] else 'ended'})"
+                     for process in machine["processes"]]
         rows.append((machine["name"], machine["kind"], " ".join(runs_here) or "-", sessions_text(machine),
                      " ".join(f"{link} {','.join(part)}" for link, part in machine["addresses"].items())))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]

@@ -66,7 +66,7 @@ def up():
     tool("up", "single", code=1)
 
 
-@suite.case("shell: pings through the tunnel, the daemon and strongSwan answer, the exit code is the command's")
+@suite.case("shell: pings through the tunnel, daemons answer, the exit code is the command's")
 def shell():
     for client in ("alice", "bob", "carol"):
         assert "3 received" in tool("shell", client, "ping", "-c", "3", "-i", "0.05", INNER4)
@@ -102,7 +102,7 @@ def down():
     tool("shell", "gw", "true", code=2)
 
 
-@suite.case("a lab whose processes were killed, and one that is interrupted while it starts, leave nothing")
+@suite.case("a lab that is killed, and one that is interrupted while it starts, leave nothing")
 def killed():
     tool("up", "single")
     with open(f"{STATE}/single/pid") as file:
@@ -136,8 +136,8 @@ def bad_files():
             ("machines: {a: {kind: client, at: [x]}}", "machines.a: at: ['x'] is not of the right type"),
             (labfile_text("single", "auth: psk", "via: router"), "router has no link to a node 'router'"),
             ("machines: 7", "the file: machines: 7 is not of the right type"),
-            (labfile_text("single", "inner: {", "other: {kind: router, routes: {default: inner}}\n  inner: {"),
-             "machines.other: no link to inner"),
+            (labfile_text("single", "inner: {", "other: {kind: router, routes: {default: gw}}\n  inner: {"),
+             "machines.other: no link to gw"),
             (good + "\nlinks: [[r, x]]", "there is no machine 'x'"),
             (good + "\nlinks: [[r]]", "ends must be two machines"),
             ("machines: {r: [", "not YAML"),
@@ -157,7 +157,7 @@ def labfile_text(name, old, new):
     return text.replace(old, new)
 
 
-@suite.case("a client that cannot connect: the lab is up, and the exit code says that something is missing")
+@suite.case("a client that cannot connect: the lab is up, and the exit code says what is missing")
 def half_up():
     nobody = "[{name: x, auth: psk, secrets: [{id: nobody, secret: something of no importance here}]}]"
     text = labfile_text("single", "pool: pool,", f"pool: pool, config: {{connections: {nobody}}},")
@@ -189,12 +189,12 @@ def two_nodes():
 
 def hop(source, port):
     """The interface that the router sends a flow from dave out of."""
-    route = scene.lab.router.out("ip", "-j", "route", "get", ANYCAST4, "from", source, "iif", "dave", "ipproto",
-                                 "udp", "sport", str(port), "dport", "4500")
+    route = scene.lab.router.out("ip", "-j", "route", "get", ANYCAST4, "from", source, "iif", "dave",
+                                 "ipproto", "udp", "sport", str(port), "dport", "4500")
     return json.loads(route)[0]["dev"]
 
 
-@suite.case("a client's route flips between nodes: both get its packets, none is lost, then all is as before")
+@suite.case("a client's route flips between nodes: both get its packets, none is lost")
 def flapping():
     way = scene.lab.way("alice")
     captures = [Capture(gateway.node, OUTER, "icmp[0] = 8", name=name)

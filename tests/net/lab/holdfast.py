@@ -37,8 +37,8 @@ class Plain(yaml.SafeDumper):
 
 
 class Holdfast:
-    """The daemon in a node's namespace, the first one's when no other is named. `config` is what its YAML file
-    says; change it before start() or write_config() and reload. All nodes of a fleet have one fleet key."""
+    """The daemon in a node's namespace, the first one's when no other is given. `config` is what its YAML
+    file says; change it before start() or write_config() and reload. A fleet has one fleet key."""
 
     def __init__(self, lab, certificate, authorities, secrets=None, crls=(), node=None, fleet_key=None):
         self.lab, self.node, self.process = lab, node or lab.gw, None
@@ -51,7 +51,6 @@ class Holdfast:
         machine = lab.spec["machines"][self.node.name]
         config = self._config(certificate, authorities, secrets or {}, crls, machine)
         self.config = labfile.merged(labfile.merged(config, lab.spec["config"]), machine.get("config", {}))
-        self._give_pins()
         self.bin = self._copy_programs()
         self.starts = 0
 
@@ -62,12 +61,12 @@ class Holdfast:
         return self.dir
 
     def _give_pins(self):
-        """Steering pins its maps; `ip netns exec` hides the machine's BPF file system, so each node has one."""
-        if "steering" in self.config:
-            pins = os.path.join(self.dir, "bpf")
+        """Steering pins its maps. As `ip netns exec` hides the BPF file system, each node has its own."""
+        pins = os.path.join(self.dir, "bpf")
+        if not os.path.ismount(pins):
             os.makedirs(pins)
             run(["mount", "-t", "bpf", "bpf", pins])
-            self.config["steering"].setdefault("pins", os.path.join(pins, "holdfast"))
+        self.config["steering"].setdefault("pins", os.path.join(pins, "holdfast"))
 
     def _config(self, certificate, authorities, secrets, crls, machine):
         pools = labfile.networks(self.lab.spec, machine["pool"]) if "pool" in machine else [POOL4, POOL6]
@@ -101,6 +100,8 @@ class Holdfast:
         return write(path, os.urandom(32).hex() + "\n", 0o600)
 
     def write_config(self):
+        if "steering" in self.config:
+            self._give_pins()
         write(self.config_path, yaml.dump(self.config, Dumper=Plain, sort_keys=False), 0o600)
 
     # ---- the daemon

@@ -22,7 +22,8 @@ def table_of(way):
 def pin(way, node):
     """From now on what comes in there goes to this node; a later call moves it, without a gap."""
     if node not in way["nodes"]:
-        raise CommandFailed(f"{way['router']} has no link to a node {node!r}, but to: {', '.join(way['nodes'])}")
+        raise CommandFailed(f"{way['router']} has no link to a node {node!r}, but to: "
+                            f"{', '.join(way['nodes'])}")
     for target in way["targets"]:
         family = "-6" if ":" in target else "-4"
         for hop in way["nodes"][node]:
