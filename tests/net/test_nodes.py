@@ -9,7 +9,7 @@ from lab.process import run, wait_until
 from lab.scene import Scene
 from lab.strongswan import GATEWAY_ID
 from lab.suite import Suite
-from lab.topology import ANYCAST4, FORWARDING, INNER4, OUTER, Node
+from lab.topology import ANYCAST4, INNER4, OUTER, Node
 from lab.traffic import Download, Ping, ping
 
 NODES = [{"id": 1, "address": "203.0.113.2"}, {"id": 2, "address": "203.0.113.6"}]
@@ -40,9 +40,8 @@ def second_node(here):
     node.address("lo", ANYCAST4 + "/32")
     node.route("default", "203.0.113.5")
     gateway = Holdfast(lab, here.authority.issue(GATEWAY_ID, server=True), [here.authority], node=node,
-                       name="second")
-    gateway.config.update(workers="2", shard_bits=SHARD_BITS, steering=steering(here, 2),
-                          fleet_key=here.gateway.config["fleet_key"])
+                       fleet_key=here.gateway.fleet_key)
+    gateway.config.update(workers="2", shard_bits=SHARD_BITS, steering=steering(here, 2))
     gateway.config["listen"]["addresses"] = [ANYCAST4]
     gateway.start()
     return gateway

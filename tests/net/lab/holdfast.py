@@ -8,7 +8,7 @@ import time
 
 import yaml
 
-from . import TOP
+from . import TOP, labfile
 from .process import CommandFailed, Late, run, wait_until
 from .strongswan import GATEWAY_ID
 from .topology import ANYCAST4, ANYCAST6, INNER_NET4, INNER_NET6, POOL4, POOL6
@@ -39,16 +39,20 @@ class Plain(yaml.SafeDumper):
 
 
 class Holdfast:
-    """The daemon in the gateway's namespace. `config` is what its YAML file says; change it before start() or
-    write_config() and reload."""
+    """The daemon in a node's namespace, the first one's when no other is given. `config` is what its YAML
+    file says; change it before start() or write_config() and reload. A fleet has one fleet key."""
 
-    def __init__(self, lab, certificate, authorities, secrets=None, crls=(), node=None, name="holdfast"):
-        self.lab, self.node, self.name, self.process = lab, node or lab.gw, name, None
-        self.dir = lab.path(name)
+    def __init__(self, lab, certificate, authorities, secrets=None, crls=(), node=None, fleet_key=None):
+        self.lab, self.node, self.process = lab, node or lab.gw, None
+        suffix = "" if self.node is lab.gw else f"-{self.node.name}"
+        self.name, self.dir = "holdfastd" + suffix, lab.path("holdfast" + suffix)
         os.makedirs(self.dir, exist_ok=True)
+        self.fleet_key = fleet_key or self._make_fleet_key()
         self.config_path = os.path.join(self.dir, "holdfast.yaml")
         self.control_path = os.path.join(self.dir, "control.sock")
-        self.config = self._config(certificate, authorities, secrets or {}, crls)
+        machine = lab.spec["machines"].get(self.node.name, {})
+        config = self._config(certificate, authorities, secrets or {}, crls, machine)
+        self.config = labfile.merged(labfile.merged(config, lab.spec["config"]), machine.get("config", {}))
         self.bin = self._copy_programs()
         self.starts = 0
 
@@ -58,7 +62,17 @@ class Holdfast:
             shutil.copy(os.path.join(build_dir(), name), self.dir)
         return self.dir
 
-    def _config(self, certificate, authorities, secrets, crls):
+    def _give_pins(self):
+        """Steering pins its maps. As `ip netns exec` hides the BPF file system, each node has its own."""
+        pins = os.path.join(self.dir, "bpf")
+        if not os.path.ismount(pins):
+            os.makedirs(pins)
+            run(["mount", "-t", "bpf", "bpf", pins])
+        self.config["steering"].setdefault("pins", os.path.join(pins, "holdfast"))
+
+    def _config(self, certificate, authorities, secrets, crls, machine):
+        pools = labfile.networks(self.lab.spec, machine["pool"]) if "pool" in machine else [POOL4, POOL6]
+        pool = {"ipv6" if ":" in net else "ipv4": net for net in pools}
         subnets = [INNER_NET4, INNER_NET6]
         connections = [{"name": "certificates", "identity": GATEWAY_ID, "auth": "certificate",
                         "ca": [authority.path for authority in authorities], "pool": "people",
@@ -73,21 +87,23 @@ class Holdfast:
             "listen": {"addresses": [ANYCAST4, ANYCAST6]},
             "identities": [{"id": GATEWAY_ID, "certificate": certificate.chain_path,
                             "key": certificate.key_path}],
-            "pools": [{"name": "people", "ipv4": POOL4, "ipv6": POOL6, "dns": [DNS], "domains": [DOMAIN]}],
+            "pools": [{"name": "people", **pool, "dns": [DNS], "domains": [DOMAIN]}],
             "connections": connections,
             "plane": {"type": "user", "interface": TUN},
             "store": {"path": os.path.join(self.dir, "store"), "size_mb": 64},
-            "fleet_key": self._fleet_key(),
+            "fleet_key": self.fleet_key,
             "metrics": {"listen": f"127.0.0.1:{METRICS_PORT}"},
             "control": {"socket": self.control_path},
             "limits": {"sessions": 1000},
         }
 
-    def _fleet_key(self):
+    def _make_fleet_key(self):
         path = os.path.join(self.dir, "fleet.key")
         return write(path, os.urandom(32).hex() + "\n", 0o600)
 
     def write_config(self):
+        if "steering" in self.config:
+            self._give_pins()
         write(self.config_path, yaml.dump(self.config, Dumper=Plain, sort_keys=False), 0o600)
 
     # ---- the daemon
@@ -102,9 +118,9 @@ class Holdfast:
         os.chmod(path, 0o666)  # as systemd's: the daemon may become another user
         notify.setblocking(False)
         command = [os.path.join(self.bin, "holdfastd"), "--config", self.config_path]
-        self.process = self.node.start(self.name + "d", *command, env={"NOTIFY_SOCKET": path, **(env or {})})
+        self.process = self.node.start(self.name, *command, env={"NOTIFY_SOCKET": path, **(env or {})})
         said = []
-        wait_until("holdfastd is ready", lambda: self._ready(notify, said), timeout_s, 0.005)
+        wait_until(f"{self.name} is ready", lambda: self._ready(notify, said), timeout_s, 0.005)
         notify.close()
 
     def _ready(self, notify, said):
@@ -113,7 +129,7 @@ class Holdfast:
         except BlockingIOError:
             pass
         if not self.process.running():
-            raise CommandFailed(f"holdfastd ended at once:\n{self.process.log_tail()}")
+            raise CommandFailed(f"{self.name} ended at once:\n{self.process.log_tail()}")
         return any("READY=1" in text for text in said)
 
     def kill(self):

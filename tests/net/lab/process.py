@@ -26,9 +26,11 @@ def wait_until(what, condition, timeout_s=15.0, every_s=0.02):
 
 
 def run(command, check=True, text_in=None, timeout_s=60, env=None):
-    """Runs a command to its end; its standard output and error are in the result, together."""
+    """Runs a command to its end; its standard output and error are in the result, together. A Ctrl-C is for
+    us, not for the command."""
     done = subprocess.run(command, input=text_in, text=True, errors="replace", stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, timeout=timeout_s, env=environment(env))
+                          stderr=subprocess.STDOUT, timeout=timeout_s, env=environment(env),
+                          start_new_session=True)
     if check and done.returncode != 0:
         raise CommandFailed(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout[-3000:]}")
     return done

@@ -1,26 +1,64 @@
-"""What most tests start with: the topology, a CA, our gateway, a web server, and clients on demand."""
-from .holdfast import Holdfast
+"""What most tests and tools/lab start with: the machines of a lab file, a CA, our gateways, a web server, and
+clients on demand."""
+import os
+
+from . import labfile
+from .holdfast import Holdfast, build_dir, write
 from .ike import Initiator
 from .pki import Authority
+from .routes import pin
 from .strongswan import GATEWAY_ID, Client
-from .topology import Lab
+from .topology import ANYCAST4, ANYCAST6, Lab
 from .traffic import WebServer
 
 SECRETS = {"bob@example.net": "the secret of bob", "*@psk.example.net": "the secret of many others"}
 
 
 class Scene:
-    def __init__(self, configure=lambda scene, config: None, start=True, revocation=False):
-        self.lab = Lab()
+    """`gateways` are the lab's nodes by name, `gateway` is the first; `configure` is called for each."""
+
+    def __init__(self, configure=lambda scene, config: None, start=True, revocation=False, spec="single"):
+        self.lab = Lab(spec)
         self.authority = Authority(self.lab.path("pki"), "Lab CA")
         self.crl = self.authority.write_crl() if revocation else None
-        self.gateway = Holdfast(self.lab, self.authority.issue(GATEWAY_ID, server=True), [self.authority],
-                                SECRETS, [self.crl] if revocation else ())
-        configure(self, self.gateway.config)
+        self.gateways = self._make_gateways(self.authority.issue(GATEWAY_ID, server=True))
+        self.gateway = next(iter(self.gateways.values()))
+        for gateway in self.gateways.values():
+            configure(self, gateway.config)
         self.num_clients, self.client_settings = 0, {}
         self.web = WebServer(self.lab)
         if start:
-            self.gateway.start()
+            for gateway in self.gateways.values():
+                gateway.start()
+
+    def _make_gateways(self, certificate):
+        gateways, fleet_key = {}, None
+        for name in labfile.of_kind(self.lab.spec, "node"):
+            gateways[name] = Holdfast(self.lab, certificate, [self.authority], SECRETS,
+                                      [self.crl] if self.crl else (), self.lab.machines[name], fleet_key)
+            fleet_key = gateways[name].fleet_key
+        return gateways
+
+    def lab_client(self, name):
+        """A client as the lab file says; running, but not connected."""
+        machine = self.lab.spec["machines"][name]
+        node = self.lab.client(name)
+        if "via" in machine:
+            pin(self.lab.way(name), machine["via"])
+        more = {"remote": ANYCAST6 if machine.get("outer") == "ipv6" else ANYCAST4, "name": name}
+        if "ikeload" in machine:
+            return self._ikeload(node, machine["ikeload"].split(), more["remote"])
+        if machine.get("auth") == "psk":
+            return self.psk_client(name, f"{name}@psk.example.net", SECRETS["*@psk.example.net"], **more)
+        return self.certificate_client(name, **more)
+
+    def _ikeload(self, node, arguments, remote):
+        """The load generator, whose sessions stay until it is ended."""
+        psk = write(self.lab.path("ikeload.psk"), SECRETS["*@psk.example.net"] + "\n", 0o600)
+        family = ["--ipv6"] if ":" in remote else []
+        return node.start(node.name, os.path.join(build_dir(), "ikeload"), "--quiet", "--psk", psk,
+                          "--identity", f"{node.name}%@psk.example.net", "--gateway-id", GATEWAY_ID, "--hold",
+                          "inf", *family, *arguments, remote)
 
     def certificate_client(self, node, identity=None, kind="p256", behind_nat=False, certificate=None,
                            **more):
@@ -36,8 +74,8 @@ class Scene:
 
     def _client(self, node, identity, behind_nat, **more):
         self.num_clients += 1
-        name = f"{node}-{self.num_clients}"
-        client = Client(self.lab.client(node, behind_nat), identity, name=name,
+        more.setdefault("name", f"{node}-{self.num_clients}")
+        client = Client(self.lab.client(node, behind_nat), identity,
                         charon_settings=self.client_settings, **more)
         client.start()
         return client

@@ -81,7 +81,7 @@ class Suite:
     def _clear_up(before):
         """Ends the clients that a failed case left running, so that the next one finds the stage it wants."""
         for process in Process.everyone:
-            if process not in before and process.running() and process.name != "holdfastd":
+            if process not in before and process.running() and not process.name.startswith("holdfastd"):
                 process.kill()
 
     def _logs(self):
