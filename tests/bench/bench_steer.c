@@ -25,7 +25,8 @@ enum {
     OTHER_NODE = 2,
 };
 
-struct class {
+struct class
+{
     const char *name;
     enum wrap_class class;
     struct packet packet;
@@ -55,11 +56,20 @@ static const struct class CLASSES[] = {
     {"IKE_SA_INIT", WRAP_FIRST, FIRST500, HF_WORKER_FIRST, XDP_REDIRECT, SCENE_SELF},
     {"IKE_SA_INIT, asked for a cookie", WRAP_FIRST, FIRST500, HF_COOKIE_ASKED, XDP_TX, SCENE_SELF,
      .cookie_wanted = true, .restore_len = 190, .undo_tail = 103},
-    {"IKE_SA_INIT, with the cookie", WRAP_PROVEN, {.what = WHAT_FIRST_500, .cookie = COOKIE_NOW},
-     HF_WORKER_FIRST, XDP_REDIRECT, SCENE_SELF, .cookie_wanted = true},
+    {"IKE_SA_INIT, with the cookie",
+     WRAP_PROVEN,
+     {.what = WHAT_FIRST_500, .cookie = COOKIE_NOW},
+     HF_WORKER_FIRST,
+     XDP_REDIRECT,
+     SCENE_SELF,
+     .cookie_wanted = true},
     {"keepalive", WRAP_KEEPALIVE, {.what = WHAT_NATT_BYTES, .size = 1}, HF_KEEPALIVE, XDP_DROP, SCENE_SELF},
-    {"IP fragment", WRAP_FRAGMENT, {.what = WHAT_IKE_4500, .form.fragment = 0x2000}, HF_WORKER_FRAGMENT,
-     XDP_REDIRECT, SCENE_SELF},
+    {"IP fragment",
+     WRAP_FRAGMENT,
+     {.what = WHAT_IKE_4500, .form.fragment = 0x2000},
+     HF_WORKER_FRAGMENT,
+     XDP_REDIRECT,
+     SCENE_SELF},
 };
 enum { NUM_CLASSES = sizeof(CLASSES) / sizeof(CLASSES[0]) };
 
@@ -95,7 +105,8 @@ static void put(struct bpf_map *map, uint32_t key, const void *value)
 static void maps_share(struct steer_wrap_bpf *to, struct steer_wrap_bpf *from)
 {
     struct bpf_map *map;
-    bpf_object__for_each_map(map, to->obj) {
+    bpf_object__for_each_map(map, to->obj)
+    {
         const char *name = bpf_map__name(map);
         if (strstr(name, "rodata") == NULL && strcmp(name, "wrap_states") != 0) {
             int fd = bpf_object__find_map_fd_by_name(from->obj, name);
@@ -161,7 +172,10 @@ static void maps_fill(struct bench *bench)
 
 static void frame_make(const struct scene *scene, const struct class *class, struct frame *ret_frame)
 {
-    struct hop_case hop = {.source = OTHER_NODE, .dest = SCENE_SELF, .hop = 1, .epoch = 1,
+    struct hop_case hop = {.source = OTHER_NODE,
+                           .dest = SCENE_SELF,
+                           .hop = 1,
+                           .epoch = 1,
                            .table_version = scene->config.table_version};
     struct frame inner;
     packet_make(scene, &class->packet, ret_frame);
@@ -175,9 +189,9 @@ static void frame_make(const struct scene *scene, const struct class *class, str
 static void state_set(struct bench *bench, struct steer_wrap_bpf *program, const struct frame *frame,
                       uint64_t flows, uint64_t seed)
 {
-    struct wrap_state state = {.random = seed, .flow_mask = flows - 1, .nonce_len = 32};
+    struct wrap_state state = {.random = seed, .flow_mask = flows - 1};
     (void)bench;
-    for (int i = 0; i < 32; i++) {
+    for (int i = 0; i < WRAP_NONCE_BYTES; i++) {
         ((uint8_t *)state.nonce)[i] = (uint8_t)(i + 1); /* as body_first() has it */
     }
     memcpy(state.frame, frame->bytes, frame->len < WRAP_FRAME_BYTES ? frame->len : WRAP_FRAME_BYTES);
@@ -188,7 +202,8 @@ static uint64_t verdict_count(struct bench *bench, uint32_t verdict)
 {
     struct hf_counter each[256] = {0};
     uint64_t packets = 0;
-    need(bpf_map_lookup_elem(bpf_map__fd(bench->first->maps.steer_counters), &verdict, each) == 0, "counters");
+    need(bpf_map_lookup_elem(bpf_map__fd(bench->first->maps.steer_counters), &verdict, each) == 0,
+         "counters");
     for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++) {
         packets += each[cpu].packets;
     }

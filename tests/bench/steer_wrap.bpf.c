@@ -5,7 +5,13 @@
 #include "ebpf/steer.bpf.c"
 #include "tests/bench/steer_wrap.h"
 
-enum { SRC_AT = 26, PORT_AT = 34, BODY_AT = 42, ID_AT = 18, INNER_AT = BODY_AT + HF_HOP_BYTES - HF_ETH_BYTES };
+enum {
+    SRC_AT = 26,
+    PORT_AT = 34,
+    BODY_AT = 42,
+    ID_AT = 18,
+    INNER_AT = BODY_AT + HF_HOP_BYTES - HF_ETH_BYTES
+};
 
 const volatile uint32_t subject = 0;
 const volatile uint32_t class = 0;
@@ -43,7 +49,8 @@ HF_SHARED uint32_t table_node(struct xdp_md *packet, const struct table_key *key
         known->seen_ns = now_ns;
         return known->node;
     }
-    uint64_t hash = hf_siphash13_2((const uint64_t[2]){1, 2}, (uint64_t)key->src << 32 | key->dst, key->ports);
+    uint64_t hash =
+        hf_siphash13_2((const uint64_t[2]){1, 2}, (uint64_t)key->src << 32 | key->dst, key->ports);
     uint32_t place = (uint32_t)((hash >> 32) * WRAP_RING >> 32);
     const uint32_t *node = bpf_map_lookup_elem(&table_ring, &place);
     struct table_value value = {.seen_ns = now_ns, .node = node ? *node : 0};
@@ -117,8 +124,12 @@ HF_SHARED void cookie_write(uint8_t *eth, const struct wrap_state *state, const 
 {
     uint8_t *cookie = eth + BODY_AT + 28 + 8;
     uint64_t addr[2] = {0, hf_v4_word(eth + SRC_AT)};
-    uint64_t mac = hf_cookie_mac_words(config->cookies[0].key.k, hf_load64(eth + BODY_AT),
-                                       (const uint8_t *)addr, state->nonce, state->nonce_len);
+    struct hf_sip h =
+        hf_cookie_mac_start(config->cookies[0].key.k, hf_load64(eth + BODY_AT), (const uint8_t *)addr);
+    for (int i = 0; i < WRAP_NONCE_BYTES / 8; i++) {
+        hf_sip_word(&h, state->nonce[i], 2);
+    }
+    uint64_t mac = hf_cookie_mac_end(&h, WRAP_NONCE_BYTES);
     cookie[0] = (uint8_t)config->cookies[0].version;
     hf_store64(cookie + 1, mac);
 }
@@ -196,7 +207,7 @@ int wrap(struct xdp_md *packet)
 {
     uint32_t key = 0;
     struct wrap_state *state = bpf_map_lookup_elem(&wrap_states, &key);
-    if (!state || (restore_len && hf_packet_write(packet, 0, state->frame, restore_len) != 0) ||
+    if (!state || (restore_len && bpf_xdp_store_bytes(packet, 0, state->frame, restore_len) != 0) ||
         flow_write(packet, state, random_next(state) & state->flow_mask) != 0) {
         return XDP_ABORTED;
     }

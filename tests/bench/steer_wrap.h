@@ -22,14 +22,12 @@ enum wrap_class {
     WRAP_NODE_IN, /* ESP, from another node */
 };
 
-enum { WRAP_FRAME_BYTES = 512, WRAP_RING = 65537 };
+enum { WRAP_FRAME_BYTES = 512, WRAP_RING = 65537, WRAP_NONCE_BYTES = 32 };
 
 struct wrap_state {
     uint64_t random;
     uint64_t flow_mask; /* flows - 1 */
     uint64_t actions[8];
-    uint64_t nonce[HF_COOKIE_NONCE_MAX / 8];
-    uint32_t nonce_len;
-    uint32_t pad;
+    uint64_t nonce[WRAP_NONCE_BYTES / 8];
     uint8_t frame[WRAP_FRAME_BYTES];
 };
