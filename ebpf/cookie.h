@@ -20,7 +20,6 @@ struct hf_cookie_seen {
     uint32_t version;
     uint32_t given; /* 1: the first payload is a cookie of our size */
     uint64_t mac;
-    uint32_t nonce_len; /* 0: there is none */
 };
 
 /* A COOKIE is the first payload of the message that carries it. */
@@ -34,12 +33,10 @@ HF_SHARED void hf_cookie_take(const uint8_t *cookie, struct hf_cookie_seen *ret_
     }
 }
 
-/* 0 when the payloads are malformed, or the nonce is not among the first. The nonce's bytes go to the scratch
- * room. */
-HF_SHARED int hf_cookie_walk(struct hf_packet *packet, struct hf_scratch *scratch,
-                             struct hf_cookie_seen *ret_seen)
+/* 0 when the payloads are malformed, or the nonce is not among the first, or not in the frame's first buffer.
+ * Sets view->nonce_at, nonce_len. */
+HF_SHARED int hf_cookie_walk(struct hf_packet *packet, struct hf_view *view, struct hf_cookie_seen *ret_seen)
 {
-    const struct hf_view *view = &scratch->view;
     uint32_t end = view->body + (uint32_t)view->body_len;
     uint32_t at = view->body + HF_IKE_BYTES;
     const uint8_t *next = hf_packet_at(packet, view->body + HF_IKE_NEXT_AT, 1);
@@ -60,13 +57,10 @@ HF_SHARED int hf_cookie_walk(struct hf_packet *packet, struct hf_scratch *scratc
             hf_cookie_take(cookie, ret_seen);
         }
         if (type == HF_PAYLOAD_NONCE) {
-            uint32_t nonce_len = len - 4;
-            if (nonce_len < HF_NONCE_MIN || nonce_len > HF_COOKIE_NONCE_MAX) {
-                return 0;
-            }
-            scratch->nonce[(nonce_len - 1) / 8 % (HF_COOKIE_NONCE_MAX / 8)] = 0;
-            ret_seen->nonce_len = nonce_len;
-            return hf_packet_read(packet, at + 4, scratch->nonce, nonce_len) == 0;
+            view->nonce_at = (uint16_t)(at + 4);
+            view->nonce_len = len - 4;
+            return len - 4 >= HF_NONCE_MIN && len - 4 <= HF_COOKIE_NONCE_MAX &&
+                   hf_packet_at(packet, at + len - 8, 8) != 0;
         }
         type = following;
         at += len;
@@ -74,17 +68,41 @@ HF_SHARED int hf_cookie_walk(struct hf_packet *packet, struct hf_scratch *scratc
     return 0;
 }
 
-HF_SHARED uint64_t hf_cookie_of(const struct hf_scratch *scratch, const struct hf_cookie_slot *slot,
-                                uint32_t nonce_len)
+/* The bytes that do not fill a word come with those before them, and are shifted to where they belong. 0 when
+ * the nonce is not where the walk found it. */
+HF_SHARED int hf_cookie_of(struct hf_packet *packet, const struct hf_view *view,
+                           const struct hf_cookie_slot *slot, uint64_t *ret_mac)
 {
-    const struct hf_view *view = &scratch->view;
-    return hf_cookie_mac_words(slot->key.k, view->spi_i, (const uint8_t *)view->src, scratch->nonce,
-                               nonce_len);
+    struct hf_sip h = hf_cookie_mac_start(slot->key.k, view->spi_i, (const uint8_t *)view->src);
+    uint32_t at = view->nonce_at;
+    uint32_t words = view->nonce_len / 8;
+    uint32_t rest = view->nonce_len % 8;
+    HF_NO_UNROLL
+    for (uint32_t i = 0; i < HF_COOKIE_NONCE_MAX / 8; i++) {
+        if (i >= words) {
+            break;
+        }
+        const uint8_t *word = hf_packet_at(packet, at, 8);
+        if (!word) {
+            return 0;
+        }
+        hf_sip_word(&h, hf_word_load(word), 2);
+        at += 8;
+    }
+    if (rest != 0) {
+        const uint8_t *last = hf_packet_at(packet, at + rest - 8, 8);
+        if (!last) {
+            return 0;
+        }
+        hf_sip_word(&h, hf_word_load(last) >> (64 - 8 * rest), 2);
+    }
+    *ret_mac = hf_cookie_mac_end(&h, view->nonce_len);
+    return 1;
 }
 
 /* 1 when the cookie is one that the fleet made for this message. */
-HF_SHARED int hf_cookie_valid(const struct hf_scratch *scratch, const struct hf_config *config,
-                              const struct hf_cookie_seen *seen)
+HF_SHARED int hf_cookie_valid(struct hf_packet *packet, const struct hf_view *view,
+                              const struct hf_config *config, const struct hf_cookie_seen *seen)
 {
     if (!seen->given) {
         return 0;
@@ -93,38 +111,39 @@ HF_SHARED int hf_cookie_valid(const struct hf_scratch *scratch, const struct hf_
     for (uint32_t i = 0; i < HF_COOKIE_KEYS_MAX; i++) {
         const struct hf_cookie_slot *slot = &config->cookies[i];
         if (slot->present && slot->version == seen->version) {
-            return hf_cookie_of(scratch, slot, seen->nonce_len) == seen->mac;
+            uint64_t mac;
+            return hf_cookie_of(packet, view, slot, &mac) && mac == seen->mac;
         }
     }
     return 0;
 }
 
-/* The IKE message, behind four bytes for the marker. ret_sum is its part of the UDP checksum. */
-HF_SHARED uint8_t *hf_asked_build(struct hf_scratch *scratch, uint32_t version, uint64_t mac,
-                                  uint64_t *ret_sum)
+/* The IKE message at `at`, in words, because they make the checksum too. -1 when there is no room; ret_sum is
+ * its part of the UDP checksum. */
+HF_SHARED int hf_asked_write(struct hf_packet *packet, const struct hf_view *view, uint32_t at,
+                             uint32_t version, uint64_t mac, uint64_t *ret_sum)
 {
-    const struct hf_view *view = &scratch->view;
-    uint8_t *bytes = (uint8_t *)scratch->answer;
-    uint8_t *ike = bytes + HF_MARKER_BYTES;
-    for (int i = 0; i < 8; i++) {
-        scratch->answer[i] = 0;
+    uint8_t *ike = hf_packet_at(packet, at, HF_ASKED_BYTES);
+    if (!ike) {
+        return -1;
     }
-    hf_store64(ike, view->spi_i);
-    ike[HF_IKE_NEXT_AT] = HF_PAYLOAD_NOTIFY;
-    ike[HF_IKE_VERSION_AT] = 0x20;
-    ike[HF_IKE_EXCHANGE_AT] = view->exchange;
-    ike[HF_IKE_FLAGS_AT] = HF_IKE_RESPONSE;
-    hf_store32(ike + HF_IKE_LENGTH_AT, HF_ASKED_BYTES);
-    hf_store16(ike + HF_IKE_BYTES + 2, HF_NOTIFY_BYTES + HF_COOKIE_BYTES);
-    hf_store16(ike + HF_IKE_BYTES + 6, HF_NOTIFY_COOKIE);
-    ike[HF_IKE_BYTES + HF_NOTIFY_BYTES] = (uint8_t)version;
-    hf_store64(ike + HF_IKE_BYTES + HF_NOTIFY_BYTES + 1, mac);
-    uint64_t sum = 0;
-    for (int i = 0; i < 8; i++) {
-        sum = hf_sum_add(sum, scratch->answer[i]);
-    }
-    *ret_sum = sum;
-    return bytes;
+    uint64_t spi_i = __builtin_bswap64(view->spi_i);
+    uint64_t kind = __builtin_bswap64((uint64_t)HF_PAYLOAD_NOTIFY << 56 | 0x20ULL << 48 |
+                                      (uint64_t)view->exchange << 40 | (uint64_t)HF_IKE_RESPONSE << 32);
+    uint64_t lengths =
+        __builtin_bswap64((uint64_t)HF_ASKED_BYTES << 32 | (HF_NOTIFY_BYTES + HF_COOKIE_BYTES));
+    uint64_t notify = __builtin_bswap64((uint64_t)HF_NOTIFY_COOKIE << 32 | version << 24 | mac >> 40);
+    hf_word_store(ike, spi_i);
+    hf_word_store(ike + 8, 0);
+    hf_word_store(ike + HF_IKE_NEXT_AT, kind);
+    hf_word_store(ike + HF_IKE_LENGTH_AT, lengths);
+    hf_word_store(ike + HF_IKE_BYTES + 4, notify);
+    hf_store32(ike + HF_IKE_BYTES + 12, (uint32_t)(mac >> 8));
+    ike[HF_ASKED_BYTES - 1] = (uint8_t)mac;
+    uint64_t sum = hf_sum_add(hf_sum_add(0, spi_i), kind);
+    sum = hf_sum_add(hf_sum_add(sum, lengths), notify);
+    *ret_sum = hf_sum_add(sum, __builtin_bswap64(mac << 24));
+    return 0;
 }
 
 HF_SHARED int hf_udp_answer(struct hf_packet *packet, const struct hf_view *view, const struct hf_ip_out *out,
@@ -150,51 +169,51 @@ HF_SHARED int hf_udp_answer(struct hf_packet *packet, const struct hf_view *view
 }
 
 /* The packet becomes the answer. */
-HF_SHARED enum hf_verdict hf_cookie_ask(struct hf_packet *packet, struct hf_scratch *scratch,
-                                        const struct hf_config *config, uint32_t nonce_len)
+HF_SHARED enum hf_verdict hf_cookie_ask(struct hf_packet *packet, const struct hf_view *view,
+                                        const struct hf_config *config)
 {
-    const struct hf_view *view = &scratch->view;
     const struct hf_cookie_slot *slot = &config->cookies[0];
     uint32_t marker = view->marker;
-    uint32_t body_len = HF_ASKED_BYTES + marker;
-    struct hf_ip_out out = hf_ip_answer(view, HF_PROTO_UDP, HF_UDP_BYTES + body_len);
+    struct hf_ip_out out = hf_ip_answer(view, HF_PROTO_UDP, HF_UDP_BYTES + marker + HF_ASKED_BYTES);
     uint32_t body = view->l3 + hf_ip_header_len(out.is_v6) + HF_UDP_BYTES;
-    uint64_t sum;
-    if (!slot->present) {
+    uint32_t len = body + marker + HF_ASKED_BYTES;
+    uint64_t mac, sum;
+    if (!slot->present || !hf_cookie_of(packet, view, slot, &mac)) {
         return HF_INTERNAL;
     }
-    uint8_t *bytes = hf_asked_build(scratch, slot->version, hf_cookie_of(scratch, slot, nonce_len), &sum);
-    if (body + body_len > view->frame_len ||
-        hf_packet_tail(packet, (int)(body + body_len) - (int)view->frame_len) != 0 ||
+    if (len > view->frame_len || hf_packet_tail(packet, (int)len - (int)view->frame_len) != 0 ||
         hf_link_write(packet, view, view->mac + 6, view->mac, view->num_tags,
                       out.is_v6 ? HF_ETH_IP6 : HF_ETH_IP4) != 0 ||
-        hf_ip_write(packet, view->l3, &out) != 0 || hf_udp_answer(packet, view, &out, sum) != 0) {
+        hf_ip_write(packet, view->l3, &out) != 0 ||
+        hf_asked_write(packet, view, body + marker, slot->version, mac, &sum) != 0 ||
+        hf_udp_answer(packet, view, &out, sum) != 0) {
         return HF_NO_ROOM;
     }
-    int error = marker ? hf_packet_write(packet, body, bytes, HF_ASKED_BYTES + HF_MARKER_BYTES)
-                       : hf_packet_write(packet, body, bytes + HF_MARKER_BYTES, HF_ASKED_BYTES);
-    return error ? HF_NO_ROOM : HF_COOKIE_ASKED;
+    uint8_t *place = hf_packet_at(packet, body, HF_MARKER_BYTES);
+    if (marker && place) {
+        hf_store32(place, 0);
+    }
+    return HF_COOKIE_ASKED;
 }
 
 /* The gate for first messages (step 2 of the design). */
-HF_SHARED enum hf_verdict hf_gate_first(struct hf_packet *packet, struct hf_scratch *scratch,
+HF_SHARED enum hf_verdict hf_gate_first(struct hf_packet *packet, struct hf_view *view,
                                         const struct hf_config *config, const struct hf_control *control)
 {
-    struct hf_view *view = &scratch->view;
     struct hf_cookie_seen seen = {0};
     if (!control->cookie_wanted && hf_first_take(packet, view, config)) {
         return HF_WORKER_FIRST;
     }
     /* Above its budget a prefix is not refused: whoever receives our answers may go on. */
-    if (!hf_cookie_walk(packet, scratch, &seen)) {
+    if (!hf_cookie_walk(packet, view, &seen)) {
         return HF_FIRST_MALFORMED;
     }
-    if (hf_cookie_valid(scratch, config, &seen)) {
+    if (hf_cookie_valid(packet, view, config, &seen)) {
         hf_world_count(packet, HF_NOTE_COOKIE, view->frame_len);
         return hf_source_take(packet, view, config, HF_BUDGET_PROVEN) ? HF_WORKER_FIRST : HF_FIRST_BUDGET;
     }
     if (!hf_source_take(packet, view, config, HF_BUDGET_COOKIE)) {
         return HF_COOKIE_BUDGET;
     }
-    return hf_cookie_ask(packet, scratch, config, seen.nonce_len);
+    return hf_cookie_ask(packet, view, config);
 }

@@ -124,13 +124,12 @@ HF_SHARED enum hf_verdict hf_decide_icmp(struct hf_packet *packet, struct hf_vie
 }
 
 /* Of a first message, and of other versions of IKE, the worker follows from SPIi and the source address. */
-HF_SHARED enum hf_verdict hf_decide_first(struct hf_packet *packet, struct hf_scratch *scratch,
+HF_SHARED enum hf_verdict hf_decide_first(struct hf_packet *packet, struct hf_view *view,
                                           const struct hf_config *config, const struct hf_control *control)
 {
-    struct hf_view *view = &scratch->view;
     enum hf_verdict verdict = HF_WORKER_VERSION;
     if (view->kind == HF_KIND_FIRST) {
-        verdict = hf_gate_first(packet, scratch, config, control);
+        verdict = hf_gate_first(packet, view, config, control);
     } else if (!hf_single_take(packet, view, config, HF_RATE_VERSION)) {
         verdict = HF_VERSION_BUDGET;
     }
@@ -141,10 +140,9 @@ HF_SHARED enum hf_verdict hf_decide_first(struct hf_packet *packet, struct hf_sc
     return verdict;
 }
 
-HF_SHARED enum hf_verdict hf_decide(struct hf_packet *packet, struct hf_scratch *scratch,
+HF_SHARED enum hf_verdict hf_decide(struct hf_packet *packet, struct hf_view *view,
                                     const struct hf_config *config, const struct hf_control *control)
 {
-    struct hf_view *view = &scratch->view;
     switch (view->kind) {
     case HF_KIND_ESP:
         return hf_decide_esp(packet, view, config);
@@ -161,7 +159,7 @@ HF_SHARED enum hf_verdict hf_decide(struct hf_packet *packet, struct hf_scratch 
         return HF_HOP_CLASS;
     }
     return view->kind == HF_KIND_FRAGMENT ? hf_decide_fragment(packet, view, config)
-                                          : hf_decide_first(packet, scratch, config, control);
+                                          : hf_decide_first(packet, view, config, control);
 }
 
 /* For another node: the rules of hops, budgets and sizes, then the packet is encapsulated. On HF_UNDECIDED it

@@ -118,10 +118,9 @@ HF_SHARED void hf_view_reset(struct hf_packet *packet, struct hf_view *view)
     view->proto = view->marker = view->hop = 0;
 }
 
-HF_SHARED enum hf_verdict hf_judge(struct hf_packet *packet, struct hf_scratch *scratch,
+HF_SHARED enum hf_verdict hf_judge(struct hf_packet *packet, struct hf_view *view,
                                    const struct hf_config *config, const struct hf_control *control)
 {
-    struct hf_view *view = &scratch->view;
     uint32_t type = 0;
     hf_view_reset(packet, view);
     enum hf_verdict verdict = hf_parse_link(packet, view, &type);
@@ -134,7 +133,7 @@ HF_SHARED enum hf_verdict hf_judge(struct hf_packet *packet, struct hf_scratch *
     if (verdict == HF_UNDECIDED && view->kind == HF_KIND_HOP) {
         verdict = hf_take_hop(packet, view, config);
     }
-    return verdict != HF_UNDECIDED ? verdict : hf_decide(packet, scratch, config, control);
+    return verdict != HF_UNDECIDED ? verdict : hf_decide(packet, view, config, control);
 }
 
 HF_SHARED void hf_trace(struct hf_packet *packet, struct hf_view *view, const struct hf_config *config,
@@ -174,15 +173,14 @@ HF_SHARED int hf_act(struct hf_packet *packet, const struct hf_view *view, const
 
 HF_SHARED int hf_steer(struct hf_packet *packet)
 {
-    struct hf_scratch *scratch = hf_world_scratch(packet);
+    struct hf_view *view = hf_world_view(packet);
     const struct hf_control *control = hf_world_control(packet);
     const struct hf_config *config = control ? hf_world_config(packet, control->active & 1) : 0;
-    if (!scratch || !config) {
+    if (!view || !config) {
         hf_world_count(packet, HF_INTERNAL, hf_packet_len(packet));
         return HF_XDP_PASS;
     }
-    struct hf_view *view = &scratch->view;
-    enum hf_verdict verdict = hf_judge(packet, scratch, config, control);
+    enum hf_verdict verdict = hf_judge(packet, view, config, control);
     if (hf_action_of(verdict) == HF_ACTION_NODE) {
         enum hf_verdict sent = hf_send_to_node(packet, view, config);
         verdict = sent == HF_UNDECIDED ? verdict : sent;

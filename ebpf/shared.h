@@ -254,41 +254,37 @@ HF_SHARED int hf_esp_spi_decode(const struct hf_spi_config *config, uint32_t spi
  * with every integer, the MAC on the wire too, in network byte order. The source port is not in it: a NAT may
  * change it between two tries. */
 
-/* For callers that hold Ni in words, zero-padded, each as hf_word_load() reads it; lengths above 256 count
- * as 256. */
-HF_SHARED uint64_t hf_cookie_mac_words(const uint64_t key[2], uint64_t spi_i, const uint8_t addr[16],
-                                       const uint64_t nonce[HF_COOKIE_NONCE_MAX / 8], uint32_t nonce_len)
+/* The MAC without Ni, whose words stand between these two, each as hf_word_load() reads it. */
+HF_SHARED struct hf_sip hf_cookie_mac_start(const uint64_t key[2], uint64_t spi_i, const uint8_t addr[16])
 {
-    uint32_t len = nonce_len < HF_COOKIE_NONCE_MAX ? nonce_len : HF_COOKIE_NONCE_MAX;
-    uint32_t words = (len + 7) / 8;
     struct hf_sip h = hf_sip_start(key);
     hf_sip_word(&h, __builtin_bswap64(spi_i), 2);
     hf_sip_word(&h, hf_word_load(addr), 2);
     hf_sip_word(&h, hf_word_load(addr + 8), 2);
-    HF_NO_UNROLL
-    for (uint32_t i = 0; i < HF_COOKIE_NONCE_MAX / 8; i++) {
-        if (i >= words) {
-            break;
-        }
-        hf_sip_word(&h, nonce[i], 2);
-    }
-    hf_sip_word(&h, __builtin_bswap64(len), 2);
-    hf_sip_word(&h, (uint64_t)((32 + 8 * words) & 0xff) << 56, 2);
-    return hf_sip_end(&h, 4);
+    return h;
 }
 
-#ifndef __bpf__ /* the program has a copy of Ni in a map, because its stack is small */
-/* `nonce_len` is 16..256, which the parser of the NONCE payload checks. */
+HF_SHARED uint64_t hf_cookie_mac_end(struct hf_sip *h, uint32_t nonce_len)
+{
+    uint64_t words = (nonce_len + 7) / 8;
+    hf_sip_word(h, __builtin_bswap64(nonce_len), 2);
+    hf_sip_word(h, ((32 + 8 * words) & 0xff) << 56, 2);
+    return hf_sip_end(h, 4);
+}
+
+#ifndef __bpf__ /* the program reads Ni in the packet (cookie.h) */
+/* `nonce_len` is 16..256, which the parser of the NONCE payload checks; more counts as 256. */
 HF_SHARED uint64_t hf_cookie_mac(const uint64_t key[2], uint64_t spi_i, const uint8_t addr[16],
                                  const uint8_t *nonce, uint32_t nonce_len)
 {
-    uint8_t padded[HF_COOKIE_NONCE_MAX] = {0};
-    uint64_t words[HF_COOKIE_NONCE_MAX / 8];
-    __builtin_memcpy(padded, nonce, nonce_len < sizeof(padded) ? nonce_len : sizeof(padded));
-    for (uint32_t i = 0; i < HF_COOKIE_NONCE_MAX / 8; i++) {
-        words[i] = hf_word_load(padded + 8 * i);
+    uint32_t len = nonce_len < HF_COOKIE_NONCE_MAX ? nonce_len : HF_COOKIE_NONCE_MAX;
+    struct hf_sip h = hf_cookie_mac_start(key, spi_i, addr);
+    for (uint32_t at = 0; at < len; at += 8) {
+        uint8_t padded[8] = {0};
+        __builtin_memcpy(padded, nonce + at, len - at < 8 ? len - at : 8);
+        hf_sip_word(&h, hf_word_load(padded), 2);
     }
-    return hf_cookie_mac_words(key, spi_i, addr, words, nonce_len);
+    return hf_cookie_mac_end(&h, len);
 }
 #endif
 

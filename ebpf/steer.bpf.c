@@ -28,7 +28,7 @@ HF_ARRAY(steer_live, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, 1, uint64_t);
 HF_ARRAY(steer_budgets, BPF_MAP_TYPE_ARRAY, 0, HF_BUDGET_CELLS, uint64_t);
 HF_ARRAY(steer_flows, BPF_MAP_TYPE_PERCPU_ARRAY, 0, HF_FLOW_CELLS, uint64_t);
 HF_ARRAY(steer_counters, BPF_MAP_TYPE_PERCPU_ARRAY, 0, HF_VERDICT_COUNT, struct hf_counter);
-HF_ARRAY(steer_scratch, BPF_MAP_TYPE_PERCPU_ARRAY, 0, 1, struct hf_scratch);
+HF_ARRAY(steer_scratch, BPF_MAP_TYPE_PERCPU_ARRAY, 0, 1, struct hf_view);
 HF_ARRAY(steer_cpus, BPF_MAP_TYPE_CPUMAP, 0, 1, struct bpf_cpumap_val);
 
 struct {
@@ -70,17 +70,7 @@ HF_SHARED int hf_packet_tail(struct xdp_md *packet, int delta)
     return (int)bpf_xdp_adjust_tail(packet, delta);
 }
 
-HF_SHARED int hf_packet_read(struct xdp_md *packet, uint32_t offset, void *to, uint32_t len)
-{
-    return (int)bpf_xdp_load_bytes(packet, offset, to, len);
-}
-
-HF_SHARED int hf_packet_write(struct xdp_md *packet, uint32_t offset, void *from, uint32_t len)
-{
-    return (int)bpf_xdp_store_bytes(packet, offset, from, len);
-}
-
-HF_SHARED struct hf_scratch *hf_world_scratch(struct xdp_md *packet)
+HF_SHARED struct hf_view *hf_world_view(struct xdp_md *packet)
 {
     (void)packet;
     uint32_t key = 0;

@@ -1,36 +1,52 @@
 /* What the steering program and whoever loads it share: the verdicts, the limits, and the values of every
  * map.
  *
- * Maps, by name (the loader pins them, so that a new program continues with the state of the old one):
- *
- *   steer_control   array of 1, struct hf_control: small switches that may change at any time
- *   steer_config    array of 2, struct hf_config: keys, addresses, rates. The program reads the one that
- *                   control.active names. To change: write the other one whole, set `active` (one aligned
- *                   32-bit store), and leave the old one alone until every CPU has left the program (a second
- *                   is plenty).
- *   steer_shards    array of 2^14, one 64-bit row per shard (hf_row_make): a change is one atomic store
- *   steer_nodes     array of HF_NODES_MAX, struct hf_node
- *   steer_live      array of 64-bit words, one bit per ESP index that an SA here has: bit (shard << live_bits
- * | index). The loader sets max_entries to 2^(shard_bits + live_bits - 6) before loading. steer_budgets array
- * of HF_BUDGET_CELLS 64-bit cells: token buckets by prefix, class and SPI, of all CPUs steer_flows per-CPU
- * array of HF_FLOW_CELLS: token buckets by shard and node, for each CPU by itself steer_cpus      cpumap, by
- * CPU; used with HF_MODE_CPUMAP. The loader sets max_entries to the possible CPUs steer_counters  per-CPU
- * array of HF_VERDICT_COUNT, struct hf_counter steer_events    ring buffer of struct hf_event: traces, and
- * what the daemon must answer steer_scratch   per-CPU array of 1: the program's own
- *
+ * Maps, by name. The loader pins them, so that a new program continues with the state of the old one;
  * steer_control, steer_shards and steer_live can be mapped into memory (BPF_F_MMAPABLE).
  *
+ * - steer_control: array of 1, struct hf_control. Small switches that may change at any time.
+ *
+ * - steer_config: array of 2, struct hf_config. Keys, addresses, rates. The program reads the one that
+ *   control.active names. To change: write the other one whole, set `active` (one aligned 32-bit store), and
+ *   leave the old one alone until every CPU has left the program (a second is plenty).
+ *
+ * - steer_shards: array of 2^14, one 64-bit row per shard (hf_row_make). A change is one atomic store.
+ *
+ * - steer_nodes: array of HF_NODES_MAX, struct hf_node.
+ *
+ * - steer_live: array of 64-bit words, one bit per ESP index that an SA here has: bit (shard << live_bits |
+ *   index). The loader sets max_entries to 2^(shard_bits + live_bits - 6) before loading.
+ *
+ * - steer_budgets: array of HF_BUDGET_CELLS 64-bit cells. Token buckets by prefix, class and SPI, of all
+ * CPUs.
+ *
+ * - steer_flows: per-CPU array of HF_FLOW_CELLS. Token buckets by shard and node, for each CPU by itself.
+ *
+ * - steer_cpus: cpumap, by CPU, used with HF_MODE_CPUMAP. The loader sets max_entries to the possible CPUs.
+ *
+ * - steer_counters: per-CPU array of HF_VERDICT_COUNT, struct hf_counter.
+ *
+ * - steer_events: ring buffer of struct hf_event. Traces, and what the daemon must answer.
+ *
+ * - steer_scratch: per-CPU array of 1, the program's own.
+ *
  * Besides, the loader
+ *
  * - fills steer_config whole before it attaches: a zero key is no key, so without cookie keys what should be
- * asked for a cookie is dropped (`internal`), and an hour later the cookie keys must have moved on by one;
+ *   asked for a cookie is dropped (`internal`), and an hour later the cookie keys must have moved on by one;
+ *
  * - resolves the link addresses of nodes and writes them again when neighbours change, since the program asks
- * no neighbour table; and clears HF_NODE_ALIVE of a node that its heartbeats give up;
+ *   no neighbour table; and clears HF_NODE_ALIVE of a node that its heartbeats give up;
+ *
  * - sets jiffy_ns in the program's .rodata from clock_getres(CLOCK_MONOTONIC_COARSE), before loading;
+ *
  * - turns off what hides bytes from XDP: stripping of VLAN tags by the device (ethtool -K rxvlan off) and
  * LRO;
+ *
  * - sets a bit of steer_live before the SA's SPI is told to the peer, and clears it after the SA has gone;
+ *
  * - gives each node a socket on hop_port too: what a worker forwards in pieces comes to the kernel as
- * fragments, which the program passes on, and is opened in user space by the functions of hop.h. */
+ *   fragments, which the program passes on, and is opened in user space by the functions of hop.h. */
 #pragma once
 
 #include "ebpf/shared.h"
@@ -133,27 +149,35 @@ struct hf_rate {
 
 /* Budgets by key: each has its own cells, so that a flood in one class takes nothing from another. */
 enum hf_budget {
-    HF_BUDGET_FIRST, /* first messages without cookie, per IPv4 address and IPv6 /64; above it COOKIE is asked
-                      */
-    HF_BUDGET_FIRST_56, /* the same, per IPv6 /56 and /48 */
+    /* First messages without cookie, per IPv4 address and IPv6 /64; above it COOKIE is asked. */
+    HF_BUDGET_FIRST,
+    /* The same, per IPv6 /56 and /48. */
+    HF_BUDGET_FIRST_56,
     HF_BUDGET_FIRST_48,
-    HF_BUDGET_PROVEN,   /* first messages with a valid cookie, per IPv4 address and IPv6 /64 */
-    HF_BUDGET_COOKIE,   /* COOKIEs sent to an IPv4 address or IPv6 /64 */
-    HF_BUDGET_IKE,      /* per IKE SPI of ours */
-    HF_BUDGET_FRAGMENT, /* per source, as above */
-    HF_BUDGET_ICMP,     /* per source */
+    /* First messages with a valid cookie, and COOKIEs sent, per IPv4 address and IPv6 /64. */
+    HF_BUDGET_PROVEN,
+    HF_BUDGET_COOKIE,
+    /* Per IKE SPI of ours. */
+    HF_BUDGET_IKE,
+    /* Per source, as above. */
+    HF_BUDGET_FRAGMENT,
+    HF_BUDGET_ICMP,
     HF_BUDGET_COUNT,
-    /* Not by key, and each CPU for itself. */
-    HF_RATE_SHARD = HF_BUDGET_COUNT, /* ESP for a shard of another node */
-    HF_RATE_NODE_OUT_ESP, /* to one node: ESP, which may be garbage; and IKE, which has our tag. Garbage that
-                           */
-    HF_RATE_NODE_OUT_IKE, /* uses the one up does not keep a client from reaching its owner */
-    HF_RATE_NODE_IN_ESP,  /* from one node */
+
+    /* Not by key, and each CPU for itself: ESP for a shard of another node. */
+    HF_RATE_SHARD = HF_BUDGET_COUNT,
+    /* To one node: ESP, which may be garbage, and all else, which has our tag. Garbage that uses up the first
+     * does not keep a client from reaching its owner. */
+    HF_RATE_NODE_OUT_ESP,
+    HF_RATE_NODE_OUT_IKE,
+    /* From one node. */
+    HF_RATE_NODE_IN_ESP,
     HF_RATE_NODE_IN_IKE,
-    HF_RATE_FRAGMENTS, /* all of them */
-    HF_RATE_VERSION,   /* messages of other IKE versions, all of them */
-    HF_RATE_TOO_BIG,   /* ICMP that we send */
-    HF_RATE_EVENT,     /* events of each kind */
+    /* All fragments; all messages of other IKE versions; ICMP that we send; events of each kind. */
+    HF_RATE_FRAGMENTS,
+    HF_RATE_VERSION,
+    HF_RATE_TOO_BIG,
+    HF_RATE_EVENT,
     HF_RATE_COUNT,
 };
 

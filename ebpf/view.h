@@ -41,11 +41,13 @@ struct hf_view {
     uint32_t fragment_id;
     uint32_t index;     /* of an ESP SPI */
     uint32_t hop_table; /* table version of the node that sent it */
+    uint32_t nonce_len; /* 16..256, of a first message that had to be looked at */
     uint16_t l3, l4;
     uint16_t body;     /* behind UDP; IKE begins here, behind the marker if there is one */
     uint16_t body_len; /* up to the end of UDP, or of the IP packet */
     uint16_t src_port, dst_port;
     uint16_t shard, node, worker;
+    uint16_t nonce_at;
     uint16_t hop_node; /* who sent it to us */
     uint16_t num_tags;
     uint8_t is_v6, proto, tos, local;
@@ -69,13 +71,6 @@ enum hf_kind {
     HF_KIND_HOP,
 };
 
-/* Room for a nonce or an answer. */
-struct hf_scratch {
-    struct hf_view view;
-    uint64_t nonce[HF_COOKIE_NONCE_MAX / 8];
-    uint64_t answer[8];
-};
-
 /* The packet. A pointer from hf_packet_at() holds until hf_packet_head() or hf_packet_tail(). */
 struct hf_packet;
 
@@ -86,12 +81,9 @@ HF_SHARED uint32_t hf_packet_len(struct hf_packet *packet);
 HF_SHARED int hf_packet_head(struct hf_packet *packet, int delta);
 /* 0 when done. delta < 0 cuts off the end. */
 HF_SHARED int hf_packet_tail(struct hf_packet *packet, int delta);
-/* 0 when done: bytes out of and into the frame, wherever they are. */
-HF_SHARED int hf_packet_read(struct hf_packet *packet, uint32_t offset, void *to, uint32_t len);
-HF_SHARED int hf_packet_write(struct hf_packet *packet, uint32_t offset, void *from, uint32_t len);
 
 /* The maps of steer.h; 0 when there is none. */
-HF_SHARED struct hf_scratch *hf_world_scratch(struct hf_packet *packet);
+HF_SHARED struct hf_view *hf_world_view(struct hf_packet *packet); /* room for it */
 HF_SHARED const struct hf_control *hf_world_control(struct hf_packet *packet);
 HF_SHARED const struct hf_config *hf_world_config(struct hf_packet *packet, uint32_t which);
 HF_SHARED const uint64_t *hf_world_row(struct hf_packet *packet, uint32_t shard);

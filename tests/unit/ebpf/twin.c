@@ -12,7 +12,7 @@ struct hf_packet {
     uint8_t room[HEADROOM + FRAME_BYTES];
 };
 
-static struct hf_scratch scratch_room;
+static struct hf_view view_room;
 
 HF_SHARED uint8_t *hf_packet_at(struct hf_packet *packet, uint64_t offset, uint64_t len)
 {
@@ -45,28 +45,10 @@ HF_SHARED int hf_packet_tail(struct hf_packet *packet, int delta)
     return 0;
 }
 
-HF_SHARED int hf_packet_read(struct hf_packet *packet, uint32_t offset, void *to, uint32_t len)
-{
-    if ((uint64_t)offset + len > hf_packet_len(packet)) {
-        return -1;
-    }
-    memcpy(to, packet->data + offset, len);
-    return 0;
-}
-
-HF_SHARED int hf_packet_write(struct hf_packet *packet, uint32_t offset, void *from, uint32_t len)
-{
-    if ((uint64_t)offset + len > hf_packet_len(packet)) {
-        return -1;
-    }
-    memcpy(packet->data + offset, from, len);
-    return 0;
-}
-
-HF_SHARED struct hf_scratch *hf_world_scratch(struct hf_packet *packet)
+HF_SHARED struct hf_view *hf_world_view(struct hf_packet *packet)
 {
     (void)packet;
-    return &scratch_room;
+    return &view_room;
 }
 
 HF_SHARED const struct hf_control *hf_world_control(struct hf_packet *packet)
