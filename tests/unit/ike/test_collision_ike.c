@@ -226,6 +226,42 @@ Test(collision_ike, a_client_that_leaves_meanwhile_is_gone)
     live_free(world);
 }
 
+/* libcharon's delete_timeout: the client forgot the old IKE SA, and never answers our DELETE of it. */
+Test(collision_ike, a_delete_that_nobody_answers_harms_nobody)
+{
+    struct world *world = collide_begin(0, REKEY_NS);
+    struct initiator *client = world->clients[0];
+    struct initiator_sa *old = client_current(client);
+    collide_until_asked(world);
+    collide_until_asked(world); /* its answer */
+    no_more_rekeys(world);
+    cr_assert_eq(client->counters.gateway_ike_rekeys, 1);
+    old->used = false;
+    world_run(world, NS_PER_S);
+    expect_one(world, "delete_timeout");
+    live_free(world);
+}
+
+/* RFC 6023: an IKE SA is rekeyed without a child, too, and can have one later. */
+Test(collision_ike, a_session_without_a_child)
+{
+    static const struct collision rows[] = {{0x22, 0x11, 0x44, 0x33, 0, 0}, {0x11, 0x22, 0x33, 0x44, 0, 15}};
+    for (size_t i = 0; i < HF_COUNT(rows); i++) {
+        struct world *world = collide_begin(0, REKEY_NS);
+        struct initiator *client = world->clients[0];
+        cr_assert(initiator_delete_child(client, world->now, initiator_first_child(client)));
+        world_run(world, NS_PER_S);
+        collide_both(world, &rows[i], rekey_ike);
+        world_run(world, NS_PER_S);
+        cr_expect_eq(initiator_num_children(client), 0);
+        cr_expect_eq(initiator_current(client)->by_gateway, i == 0, "row %zu", i);
+        cr_assert(initiator_create_child(client, world->now), "row %zu", i);
+        world_run(world, NS_PER_S);
+        expect_one(world, "childless");
+        live_free(world);
+    }
+}
+
 /* Until the client has answered there are no keys: nothing that names the new IKE SA is heard. */
 Test(collision_ike, an_ike_sa_without_keys_is_deaf)
 {
