@@ -189,6 +189,22 @@ static struct ike_sa *session_move(struct ike *ike, struct ike_sa *old)
     return new;
 }
 
+/* The plane prefers what it was given last, and sessions come back in any order: who logged in last has the
+ * address that they share. */
+static void yield_address(struct ike *ike, const struct ike_sa *sa)
+{
+    for (uint32_t i = 0; sa->shares && i < sa->num_addresses; i++) {
+        const struct ike_sa *latest = sa_sharing(ike, sa, &sa->addresses[i]);
+        bool later = latest != NULL && latest->turn > sa->turn && latest->state == SA_ESTABLISHED;
+        for (uint32_t c = 0; later && c < latest->num_children; c++) {
+            const struct ike_child *child = &ike->child[latest->children[c]];
+            if (child->outbound) {
+                host_of(ike)->child_outbound(host_of(ike)->context, child);
+            }
+        }
+    }
+}
+
 static void finish_restore(struct ike *ike, struct ike_sa *sa)
 {
     session_begin(ike, sa);
@@ -196,6 +212,7 @@ static void finish_restore(struct ike *ike, struct ike_sa *sa)
     for (uint32_t i = 0; i < sa->num_children; i++) {
         (void)child_install(ike, sa, &ike->child[sa->children[i]]);
     }
+    yield_address(ike, sa);
     host_of(ike)->news(host_of(ike)->context, NEWS_SESSION_RESTORED, sa, NULL, CAUSE_NONE, NULL);
     rekey_ike_done(ike, sa);
     rekey_ike_ask(ike, sa);
