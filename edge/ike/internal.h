@@ -10,7 +10,7 @@
 #include "edge/wire/message.h"
 
 #define REASSEMBLIES_MAX 256
-#define DISCONNECTS_PER_STEP 4            /* each costs up to a dozen effects */
+#define DISCONNECTS_PER_STEP 3
 #define REKEYED_LINGER_NS (60 * NS_PER_S) /* the client deletes the old IKE SA long before */
 #define SHARD_ABSENT UINT16_MAX
 #define ESP_SPI_MIN 256 /* below: reserved, and 0 looks like the non-ESP marker (RFC 4303 2.1) */

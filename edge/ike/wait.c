@@ -104,6 +104,14 @@ static void session_begin(struct ike *ike, struct ike_sa *sa)
     children_arm(ike, sa);
 }
 
+/* What sa_close() of a session adds: its children go, its records, and the log is told. A child that replaces
+ * another comes after it in the list, and goes before it: nothing is left to take the traffic over. */
+#define CLOSE_EFFECTS (CHILD_PER_SA_MAX + 3 + 1)
+/* The most that one step does: a login that replaces others. Its write may be the one that the store takes
+ * again, or failed at once. */
+#define LOGIN_EFFECTS (IKE_FRAGMENTS_SENT_MAX + 1 + QUIRK_COUNT + 2)
+_Static_assert(LOGIN_EFFECTS + DISCONNECTS_PER_STEP * CLOSE_EFFECTS <= EFFECTS_MAX, "room for all effects");
+
 /* RFC 7296 2.4: the client says that it has no other session; those that it had under this identity are
  * stale. */
 void ike_replaced(struct ike *ike, struct ike_time time, const struct identity *id, const char *connection,
