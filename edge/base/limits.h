@@ -10,7 +10,8 @@ enum {
     IKE_MESSAGE_BYTES_MAX = 16384,
     IKE_DATAGRAM_BYTES_MAX = 16384,
     IKE_FRAGMENTS_MAX = 32,
-    IKE_FRAGMENT_BYTES = 1232, /* UDP payload that fits IPv6's minimum MTU of 1280 */
+    IKE_FRAGMENT_BYTES = 1232,   /* UDP payload that fits IPv6's minimum MTU of 1280 */
+    IKE_FRAGMENTS_SENT_MAX = 15, /* the longest message of ours, with up to 100 bytes of headers in each */
     IKE_PAYLOADS_MAX = 48,
     IKE_NOTIFIES_MAX = 24,
     IKE_CERTS_MAX = 10,

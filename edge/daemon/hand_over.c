@@ -7,7 +7,8 @@
 
 /* ---- the store */
 
-/* 1 when it was root's and is the user's now, 0 when it is not there or another's, else -errno. */
+/* 1 when it was root's or the user's and is the user's now, 0 when it is not there or another's, else -errno.
+ */
 static int file_give(int folder, const char *name, const struct user *user)
 {
     struct stat st;
@@ -18,14 +19,15 @@ static int file_give(int folder, const char *name, const struct user *user)
     int result = 0;
     if (fstat(fd, &st) != 0) {
         result = -errno;
-    } else if (S_ISREG(st.st_mode) && st.st_uid == 0) {
+    } else if (S_ISREG(st.st_mode) && (st.st_uid == 0 || st.st_uid == user->uid)) {
         result = fchown(fd, user->uid, user->gid) == 0 ? 1 : -errno;
     }
     close(fd);
     return result;
 }
 
-/* The lock file says that the folder is a store of ours. */
+/* The lock file says that the folder is a store of ours. The folder goes last, and what is given already is
+ * given again: a crash in between is repaired by the next start. */
 static int files_give(int folder, const struct user *user)
 {
     static const char *const others[] = {"data.mdb", "lock.mdb"};

@@ -18,7 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CHILDREN_PER_SESSION 2 /* one, and its successor while a rekey is under way */
+/* One, and its successor while a rekey is under way. More of them only while there is room (ike/child.c). */
+#define CHILDREN_PER_SESSION 2
 
 /* Steps hand on what only the start needs. */
 struct start {

@@ -115,6 +115,15 @@ static bool child_keys(struct ike *ike, const struct ike_sa *sa, const struct ch
     return ok || child_failed(result, CAUSE_KE_INVALID, NOTIFY_INVALID_SYNTAX);
 }
 
+/* The table has room for one child of each session and its successor: who wants more takes what is left while
+ * a quarter of its shard is free, so that there is always room for rekeys. */
+static bool shard_spares_child(const struct ike *ike, const struct ike_sa *sa)
+{
+    const struct slab *children = &ike->children;
+    uint32_t used = children->used_in[slab_position(&ike->sas, sa->slot)];
+    return used < children->per_shard - children->per_shard / 4;
+}
+
 /* RFC 7296 1.3: an SA too many will not be had later either; one that waits for another to go may. */
 static struct ike_child *child_place(struct ike *ike, struct ike_sa *sa, const struct child_request *request,
                                      struct child_result *result)
@@ -123,7 +132,8 @@ static struct ike_child *child_place(struct ike *ike, struct ike_sa *sa, const s
     for (uint32_t i = 0; i < sa->num_children; i++) {
         live += ike->child[sa->children[i]].state != CHILD_REPLACED ? 1 : 0;
     }
-    bool full = request->rekeys == NULL && live >= CHILD_NEW_PER_SA_MAX;
+    bool full = request->rekeys == NULL &&
+                (live >= CHILD_NEW_PER_SA_MAX || (live > 0 && !shard_spares_child(ike, sa)));
     struct ike_child *child = full ? NULL : child_take(ike, sa);
     if (child == NULL) {
         (void)child_failed(result, CAUSE_CHILD_LIMIT,

@@ -32,6 +32,7 @@ static bool take_over(struct ike *ike, struct ike_sa *sa, const struct ip_addr *
     if (again) {
         sa->addresses[sa->num_addresses++] = *wanted;
         sa->shares = other->shares = true;
+        sa->turn = HF_MAX(sa->turn, other->turn + 1);
     }
     return again;
 }

@@ -180,7 +180,8 @@ const struct ike_child *ike_child_at(const struct ike *ike, uint32_t slot)
 
 bool ike_shard_has_room(const struct ike *ike, uint32_t position)
 {
-    return ike->sas.used_in[position] < ike->sas.per_shard;
+    return ike->sas.used_in[position] < ike->sas.per_shard &&
+           ike->children.used_in[position] < ike->children.per_shard;
 }
 
 uint32_t ike_shard_position(const struct ike *ike, uint32_t slot)

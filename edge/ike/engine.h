@@ -199,7 +199,7 @@ void ike_tables(const struct ike *ike, uint32_t ret_used[IKE_TABLES]);
 uint32_t ike_capacity(const struct ike *ike);
 const struct ike_sa *ike_sa_at(const struct ike *ike, uint32_t slot); /* NULL when free */
 const struct ike_child *ike_child_at(const struct ike *ike, uint32_t slot);
-bool ike_shard_has_room(const struct ike *ike, uint32_t position); /* for one more IKE SA */
+bool ike_shard_has_room(const struct ike *ike, uint32_t position); /* for one more IKE SA and its child */
 uint32_t ike_shard_position(const struct ike *ike, uint32_t slot);
 uint32_t ike_shard_index(const struct ike *ike, uint32_t slot);
 /* The SPI of ours in this IKE SA. */

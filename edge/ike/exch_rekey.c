@@ -68,6 +68,7 @@ void sa_inherit(struct ike *ike, struct ike_sa *new, const struct ike_sa *old)
     memcpy(new->addresses, old->addresses, sizeof(new->addresses));
     new->num_addresses = old->num_addresses;
     new->shares = old->shares;
+    new->turn = old->turn;
     memcpy(new->children, old->children, sizeof(new->children));
     new->num_children = old->num_children;
     new->bytes_in = old->bytes_in;

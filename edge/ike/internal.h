@@ -10,7 +10,7 @@
 #include "edge/wire/message.h"
 
 #define REASSEMBLIES_MAX 256
-#define DISCONNECTS_PER_STEP 4            /* each costs up to a dozen effects */
+#define DISCONNECTS_PER_STEP 3
 #define REKEYED_LINGER_NS (60 * NS_PER_S) /* the client deletes the old IKE SA long before */
 #define SHARD_ABSENT UINT16_MAX
 #define ESP_SPI_MIN 256 /* below: reserved, and 0 looks like the non-ESP marker (RFC 4303 2.1) */
@@ -91,8 +91,9 @@ uint64_t ike_hash(const struct ike *ike, struct span a, struct span b);
 void sa_link_peer(struct ike *ike, struct ike_sa *sa);
 void sa_unlink_peer(struct ike *ike, struct ike_sa *sa);
 uint32_t sa_first_of_peer(const struct ike *ike, const struct identity *id, const char *connection);
-/* Another session of the same identity and connection that has the address: one that is replaced by a new
- * login. An address goes back to its pool with the last session that has it. */
+/* Another session of the same identity and connection that has the address, of several the one that logged in
+ * last: a session that is replaced by a new login, or the new one. An address goes back to its pool with the
+ * last session that has it. */
 struct ike_sa *sa_sharing(struct ike *ike, const struct ike_sa *sa, const struct ip_addr *addr);
 struct ike_child *sa_child_by_spi_out(struct ike *ike, const struct ike_sa *sa, uint32_t spi_out);
 uint64_t sa_token(struct ike *ike, const struct ike_sa *sa);

@@ -69,7 +69,8 @@ static bool seal_fragments(struct ike *ike, struct ike_sa *sa, struct sealing *s
     size_t overhead = IKE_HEADER_BYTES + PAYLOAD_HEADER_BYTES + 4;
     size_t step = sk_plain_bytes(&sealing->key, IKE_FRAGMENT_BYTES - overhead);
     size_t total = (inner.len + step - 1) / step;
-    if (total > IKE_FRAGMENTS_MAX) {
+    _Static_assert(IKE_FRAGMENTS_SENT_MAX * (IKE_FRAGMENT_BYTES - 100) >= IKE_MESSAGE_BYTES_MAX, "one fits");
+    if (total > IKE_FRAGMENTS_SENT_MAX) {
         return false;
     }
     for (size_t i = 0; i < total; i++) {

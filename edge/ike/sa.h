@@ -124,6 +124,7 @@ struct ike_sa {
     bool disowned;   /* the client deleted it while our rekey of its forerunner has no answer yet */
     bool mobike;     /* agreed (RFC 4555) */
     bool shares;     /* or did: an address with an older or newer session of the same client */
+    uint32_t turn;   /* of those that share one: the highest logged in last, and is where the client is */
     uint32_t quirks; /* bit of each that the client showed, enum quirk; not in the record */
     uint64_t spi_i, spi_r;
     struct ike_suite suite;

@@ -83,7 +83,7 @@ void ike_child_select(struct ike *ike, struct ike_child *child, const struct ts_
 static void former_gone(struct ike *ike, const struct ike_sa *sa)
 {
     struct ike_sa *new = slab_is_used(&ike->sas, sa->successor) ? &ike->sa[sa->successor] : NULL;
-    if (new != NULL && new->replaces == sa->slot && new->session_id == sa->session_id) {
+    if (new != NULL &&new->replaces == sa->slot &&new->session_id == sa->session_id) {
         new->replaces = SLOT_NONE;
         new->save_due = ike->time.now;
         sa_schedule(ike, new);
@@ -210,20 +210,28 @@ void child_free(struct ike *ike, struct ike_child *child)
     childless_arm(ike, sa);
 }
 
+static bool has_address(const struct ike_sa *sa, const struct ip_addr *addr)
+{
+    uint32_t i = 0;
+    while (i < sa->num_addresses && !ip_equal(&sa->addresses[i], addr)) {
+        i++;
+    }
+    return i < sa->num_addresses;
+}
+
 struct ike_sa *sa_sharing(struct ike *ike, const struct ike_sa *sa, const struct ip_addr *addr)
 {
+    struct ike_sa *latest = NULL;
     for (uint32_t slot = sa_first_of_peer(ike, sa->remote_id, sa->connection); slot != SLOT_NONE;
          slot = ike->sa[slot].peer_next) {
         struct ike_sa *other = &ike->sa[slot];
-        bool same = other != sa && identity_equal(other->remote_id, sa->remote_id) &&
-                    strcmp(other->connection, sa->connection) == 0;
-        for (uint32_t i = 0; same && i < other->num_addresses; i++) {
-            if (ip_equal(&other->addresses[i], addr)) {
-                return other;
-            }
+        if (other != sa && (latest == NULL || other->turn > latest->turn) && has_address(other, addr) &&
+            identity_equal(other->remote_id, sa->remote_id) &&
+            strcmp(other->connection, sa->connection) == 0) {
+            latest = other;
         }
     }
-    return NULL;
+    return latest;
 }
 
 struct ike_child *sa_child_by_spi_out(struct ike *ike, const struct ike_sa *sa, uint32_t spi_out)

@@ -104,6 +104,14 @@ static void session_begin(struct ike *ike, struct ike_sa *sa)
     children_arm(ike, sa);
 }
 
+/* What sa_close() of a session adds: its children go, its records, and the log is told. A child that replaces
+ * another comes after it in the list, and goes before it: nothing is left to take the traffic over. */
+#define CLOSE_EFFECTS (CHILD_PER_SA_MAX + 3 + 1)
+/* The most that one step does: a login that replaces others. Its write may be the one that the store takes
+ * again, or failed at once. */
+#define LOGIN_EFFECTS (IKE_FRAGMENTS_SENT_MAX + 1 + QUIRK_COUNT + 2)
+_Static_assert(LOGIN_EFFECTS + DISCONNECTS_PER_STEP * CLOSE_EFFECTS <= EFFECTS_MAX, "room for all effects");
+
 /* RFC 7296 2.4: the client says that it has no other session; those that it had under this identity are
  * stale. */
 void ike_replaced(struct ike *ike, struct ike_time time, const struct identity *id, const char *connection,
@@ -189,6 +197,22 @@ static struct ike_sa *session_move(struct ike *ike, struct ike_sa *old)
     return new;
 }
 
+/* The plane prefers what it was given last, and sessions come back in any order: who logged in last has the
+ * address that they share. */
+static void yield_address(struct ike *ike, const struct ike_sa *sa)
+{
+    for (uint32_t i = 0; sa->shares && i < sa->num_addresses; i++) {
+        const struct ike_sa *latest = sa_sharing(ike, sa, &sa->addresses[i]);
+        bool later = latest != NULL && latest->turn > sa->turn && latest->state == SA_ESTABLISHED;
+        for (uint32_t c = 0; later && c < latest->num_children; c++) {
+            const struct ike_child *child = &ike->child[latest->children[c]];
+            if (child->outbound) {
+                host_of(ike)->child_outbound(host_of(ike)->context, child);
+            }
+        }
+    }
+}
+
 static void finish_restore(struct ike *ike, struct ike_sa *sa)
 {
     session_begin(ike, sa);
@@ -196,6 +220,7 @@ static void finish_restore(struct ike *ike, struct ike_sa *sa)
     for (uint32_t i = 0; i < sa->num_children; i++) {
         (void)child_install(ike, sa, &ike->child[sa->children[i]]);
     }
+    yield_address(ike, sa);
     host_of(ike)->news(host_of(ike)->context, NEWS_SESSION_RESTORED, sa, NULL, CAUSE_NONE, NULL);
     rekey_ike_done(ike, sa);
     rekey_ike_ask(ike, sa);

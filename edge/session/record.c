@@ -34,6 +34,7 @@ enum field {
     FIELD_AUTH_UNTIL,
     FIELD_REQUEST,
     FIELD_FORMER,
+    FIELD_TURN,
 };
 
 enum flag {
@@ -150,6 +151,11 @@ size_t record_encode(const struct session_record *record, uint8_t *ret_bytes, si
     if (record->auth_until_unix_s != 0) {
         at = field_begin(&w, FIELD_AUTH_UNTIL);
         writer_u64(&w, (uint64_t)record->auth_until_unix_s);
+        field_end(&w, at);
+    }
+    if (record->turn != 0) {
+        at = field_begin(&w, FIELD_TURN);
+        writer_u32(&w, record->turn);
         field_end(&w, at);
     }
     request_write(&w, FIELD_REQUEST, &record->request);
@@ -302,6 +308,11 @@ static bool record_read(struct reader *r, struct session_record *ret_record)
         struct reader until = reader_of(body[FIELD_AUTH_UNTIL]);
         ret_record->auth_until_unix_s = (int64_t)reader_u64(&until);
         read = reader_done(&until);
+    }
+    if (read && (fields.seen & UINT32_C(1) << FIELD_TURN) != 0) {
+        struct reader turn = reader_of(body[FIELD_TURN]);
+        ret_record->turn = reader_u32(&turn);
+        read = reader_done(&turn);
     }
     ret_record->mobike = (fields.seen & UINT32_C(1) << FIELD_MOBIKE) != 0;
     bool asks = (fields.seen & UINT32_C(1) << FIELD_REQUEST) != 0;

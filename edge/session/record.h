@@ -71,6 +71,7 @@ struct session_record {
     int64_t established_unix_s; /* of the session, not of this IKE SA */
     int64_t written_unix_s;
     int64_t auth_until_unix_s; /* RFC 4478; 0: no end */
+    uint32_t turn; /* of the sessions that share an address: the highest logged in last; 0: none did before */
     struct record_child children[CHILD_PER_SA_MAX];
     uint32_t num_children;
     /* The answer to request peer_next_id - 1, as sent: a client that lost it to our crash asks again and must

@@ -58,6 +58,7 @@ static enum cause install(struct plane_model *plane, const struct plane_child *w
                                                      .spi_in = wanted->spi_in,
                                                      .spi_out = wanted->spi_out,
                                                      .outbound = wanted->outbound,
+                                                     .carries_since = wanted->outbound ? ++plane->carried : 0,
                                                      .local = wanted->local,
                                                      .remote = wanted->remote,
                                                      .sequence_out = wanted->sequence_out,
@@ -79,6 +80,7 @@ enum cause plane_model_apply(struct plane_model *plane, const struct plane_op *o
     switch (op->type) {
     case PLANE_OUTBOUND:
         child->outbound = true;
+        child->carries_since = ++plane->carried;
         break;
     case PLANE_UPDATE_ENDPOINT:
         child->local = op->local;

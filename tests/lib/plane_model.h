@@ -19,6 +19,7 @@ struct plane_model_child {
     bool used;
     uint32_t child, session, spi_in, spi_out;
     bool outbound;
+    uint32_t carries_since; /* the plane prefers the highest of those that carry an address */
     struct endpoint local, remote;
     uint64_t sequence_out, sequence_limit;
     struct plane_volume soft, hard;
@@ -34,6 +35,7 @@ struct plane_model {
     struct plane_model_child children[PLANE_MODEL_CHILDREN];
     struct plane_model_key keys[PLANE_MODEL_KEYS];
     uint32_t num_keys;
+    uint32_t carried;
     bool key_reused;  /* a key came twice under one epoch */
     bool child_twice; /* a handle was installed that was in use */
     struct plane_faults faults;

@@ -46,3 +46,40 @@ Test(lease, a_lease_that_is_shared_during_a_rekey)
     cr_expect(!ip_equal(&world->clients[stranger]->addresses[0], &had), "two clients have one address");
     live_free(world);
 }
+
+static const struct plane_model_child *preferred(const struct world *world)
+{
+    const struct plane_model_child *best = NULL;
+    for (uint32_t i = 0; i < PLANE_MODEL_CHILDREN; i++) {
+        const struct plane_model_child *child = &world->plane.children[i];
+        best = child->used && (best == NULL || child->carries_since > best->carries_since) ? child : best;
+    }
+    return best;
+}
+
+/* Records come back in any order, here also of logins within one second: the downlink is the newest one's. */
+Test(lease, a_restart_keeps_the_newest_login_in_front)
+{
+    uint32_t wrong = 0;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        struct world_options options = {.seed = seed};
+        struct world *world = live_new(&options, NULL);
+        struct initiator *client = world->clients[0];
+        client->config.initial_contact = false;
+        cr_assert(world_connect(world, 0));
+        struct ip_addr had = client->addresses[0];
+        for (int again = 0; again < 2; again++) {
+            initiator_vanish(client);
+            client->config.wanted_v4 = had;
+            cr_assert(world_connect(world, 0));
+            cr_assert(ip_equal(&client->addresses[0], &had));
+        }
+        world_restart(world);
+        world_run(world, 5 * NS_PER_S);
+        cr_assert_eq(plane_model_count(&world->plane), 3);
+        uint32_t mine = client->children[initiator_first_child(client)].spi_out;
+        wrong += preferred(world)->spi_in != mine ? 1 : 0;
+        live_free(world);
+    }
+    cr_expect_eq(wrong, 0, "%u of 12", wrong);
+}

@@ -1,5 +1,6 @@
 /* What a client gets: addresses, name servers, selectors, children. */
-#include "edge/ike/engine.h"
+#include "edge/core/internal.h"
+#include "edge/ike/internal.h"
 #include "tests/unit/ike/live.h"
 
 #include <criterion/criterion.h>
@@ -169,6 +170,36 @@ Test(session, has_a_limited_number_of_children)
     cr_assert(initiator_rekey_child(client, world->now, CHILD_NEW_PER_SA_MAX));
     (void)world_settle(world, 5 * NS_PER_S);
     cr_expect_eq(client->child_notify, NOTIFY_TEMPORARY_FAILURE, "an old one must go first");
+    live_free(world);
+}
+
+/* What is left of the table is for rekeys, which every session needs sooner or later. */
+Test(session, has_one_child_when_the_table_is_nearly_full)
+{
+    struct world *world = live_new(NULL, NULL);
+    struct initiator *client = world->clients[0];
+    cr_assert(world_connect(world, 0));
+    struct ike *ike = world->core->ike;
+    uint32_t position = 0, others[64], taken = 0;
+    while (ike->children.used_in[position] == 0) { /* where it is */
+        position++;
+    }
+    uint32_t limit = ike->children.per_shard - ike->children.per_shard / 4;
+    while (ike->children.used_in[position] < limit) {
+        others[taken++] = slab_take(&ike->children, position);
+    }
+    cr_assert(initiator_create_child(client, world->now));
+    while (client->child_notify == 0 && world_step(world, world->now + NS_PER_S)) {
+    }
+    cr_expect_eq(client->child_notify, NOTIFY_NO_ADDITIONAL_SAS, "%u", client->child_notify);
+    cr_assert(initiator_rekey_child(client, world->now, 0));
+    while (core_counters(world->core)->child_rekeys == 0 && world_step(world, world->now + NS_PER_S)) {
+    }
+    cr_expect_eq(core_counters(world->core)->child_rekeys, 1);
+    while (taken > 0) {
+        slab_free(&ike->children, others[--taken]);
+    }
+    (void)world_settle(world, 5 * NS_PER_S);
     live_free(world);
 }
 

@@ -157,6 +157,7 @@ void sample_large(struct session_record *ret_record)
     ret_record->children[1].bytes = UINT64_C(1) << 38;
     ret_record->children[2].packets = 7;
     ret_record->auth_until_unix_s = 1700003600;
+    ret_record->turn = 3;
     rekey_fill(ret_record);
 }
 
@@ -220,9 +221,9 @@ bool records_equal(const struct session_record *a, const struct session_record *
         identities_equal(&a->remote_id, &b->remote_id) && strcmp(a->connection, b->connection) == 0 &&
         strcmp(a->pool, b->pool) == 0 && a->num_addresses == b->num_addresses &&
         a->established_unix_s == b->established_unix_s && a->written_unix_s == b->written_unix_s &&
-        a->auth_until_unix_s == b->auth_until_unix_s && a->num_children == b->num_children &&
-        span_equal(a->response, b->response) && requests_equal(&a->request, &b->request) &&
-        formers_equal(&a->former, &b->former);
+        a->auth_until_unix_s == b->auth_until_unix_s && a->turn == b->turn &&
+        a->num_children == b->num_children && span_equal(a->response, b->response) &&
+        requests_equal(&a->request, &b->request) && formers_equal(&a->former, &b->former);
     for (uint32_t i = 0; equal && i < a->num_addresses; i++) {
         equal = ip_equal(&a->addresses[i], &b->addresses[i]);
     }
