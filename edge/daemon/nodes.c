@@ -6,6 +6,18 @@
 
 enum { IP4_BYTES = 20, IP6_BYTES = 40, UDP_BYTES = 8, PROTO_UDP = 17, HEAD_BYTES = 8 };
 
+bool nodes_self(const struct config *config, struct endpoint *ret_local)
+{
+    const struct config_steering *steering = &config->steering;
+    for (uint32_t i = 0; i < steering->num_nodes; i++) {
+        if (steering->nodes[i].id == steering->node) {
+            *ret_local = (struct endpoint){steering->nodes[i].addr, steering->hop_port};
+            return true;
+        }
+    }
+    return false;
+}
+
 uint16_t nodes_owner(const struct nodes *nodes, uint32_t shard)
 {
     if (nodes->rows == NULL) {

@@ -15,6 +15,8 @@ struct nodes {
     struct endpoint local; /* of this node: where packets of others come to */
 };
 
+/* Where packets of other nodes come to; false when the config names no nodes. */
+bool nodes_self(const struct config *config, struct endpoint *ret_local);
 /* The node that a shard belongs to; this one without other nodes. */
 uint16_t nodes_owner(const struct nodes *nodes, uint32_t shard);
 /* Writes what is sent to the node: the header, and the client's packet with `payload` behind its UDP header.

@@ -217,21 +217,13 @@ static bool step_sockets(struct start *s)
 /* Packets of other nodes that came in fragments. */
 static bool step_node_sockets(struct start *s)
 {
-    const struct config_steering *steering = &s->config->steering;
-    for (uint32_t i = 0; i < steering->num_nodes; i++) {
-        const struct config_node *node = &steering->nodes[i];
-        struct endpoint local = {.addr = node->addr, .port = steering->hop_port};
-        for (uint32_t w = 0; w < s->d->num_workers && node->id == steering->node; w++) {
-            int error = udp_sockets_add_hop(&s->sockets[w], &local);
-            if (error != 0) {
-                snprintf(s->error, sizeof(s->error), "steering.nodes: %s, port %u: %s", node->address,
-                         steering->hop_port, strerror(-error));
-                return false;
-            }
-            s->d->shared.nodes.local = local;
-        }
+    struct endpoint *local = &s->d->shared.nodes.local;
+    int error = 0;
+    bool has_nodes = nodes_self(s->config, local);
+    for (uint32_t w = 0; w < s->d->num_workers && has_nodes && error == 0; w++) {
+        error = udp_sockets_add_hop(&s->sockets[w], local);
     }
-    return true;
+    return error == 0 || failed(s, "steering.nodes: this node's address and hop_port", error);
 }
 
 /* Restricted rings (io/ring.h); afterwards seccomp lets nobody make one that is not. */

@@ -132,15 +132,13 @@ static const struct config_node *node_of(const struct config_steering *steering,
 
 void steer_events_open(struct steer_feed *feed)
 {
-    const struct config_steering *steering = &feed->config_start->steering;
-    uint32_t index;
     union sockaddr_ip addr;
-    const struct config_node *self = node_of(steering, steering->node, &index);
+    struct endpoint local;
     feed->notice_fd = -1;
-    if (self == NULL) {
+    if (!nodes_self(feed->config_start, &local)) {
         return;
     }
-    struct endpoint local = {.addr = self->addr};
+    local.port = 0;
     socklen_t len = sockaddr_from(&local, &addr);
     int fd = socket(addr.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0 && bind(fd, &addr.any, len) == 0) {

@@ -4,16 +4,6 @@
 #include <net/if.h>
 #include <string.h>
 
-static const struct config_node *self_of(const struct config_steering *steering)
-{
-    for (uint32_t i = 0; i < steering->num_nodes; i++) {
-        if (steering->nodes[i].id == steering->node) {
-            return &steering->nodes[i];
-        }
-    }
-    return NULL;
-}
-
 static bool is_only_link(const struct steer_feed *feed, uint32_t ifindex)
 {
     return feed->num_links == 1 && if_nametoindex(feed->links[0].interface) == ifindex;
@@ -29,7 +19,9 @@ static void words_of(const struct ip_addr *addr, uint64_t ret_words[2])
 static void node_set(struct steer_feed *feed, const struct config_node *node, const struct neighbour *way)
 {
     struct hf_node entry = {.flags = HF_NODE_ALIVE, .mtu = node->mtu};
-    words_of(&self_of(&feed->config_start->steering)->addr, entry.local);
+    struct endpoint local;
+    hf_assert(nodes_self(feed->config_start, &local));
+    words_of(&local.addr, entry.local);
     words_of(&node->addr, entry.remote);
     if (!ip_is_v4(&node->addr)) {
         entry.flags |= HF_NODE_V6;

@@ -89,8 +89,8 @@ bool steering_attach(struct steering *s, const char *interface, enum steering_mo
 
 void steering_attach_done(struct steering *s)
 {
-    if (s->pins[0] != '\0') {
-        pins_remove(s->pins, "link_", s);
+    if (s->pins_fd >= 0) {
+        pins_remove(s->pins_fd, "link_", s);
     }
 }
 

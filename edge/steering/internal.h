@@ -16,6 +16,7 @@
 struct steering {
     struct steer_bpf *skeleton;
     char pins[PATH_MAX]; /* empty: none */
+    int pins_fd;         /* the folder: who we become may not get there by its path; -1: none */
     uint32_t num_groups, num_workers;
     bool is_continued;
     struct hf_control *control;
@@ -36,12 +37,12 @@ struct steering {
 void steering_fail(char ret_error[STEERING_ERROR_MAX], const char *what, int error);
 
 /* pin.c */
-/* Makes the folder. 0 or -errno. */
-HF_MUST int pins_open(const struct steering *steering, uid_t uid, gid_t gid);
+/* Makes and opens the folder. 0 or -errno. */
+HF_MUST int pins_open(struct steering *steering, uid_t uid, gid_t gid);
 /* Before loading: pinned maps that fit are taken, others unpinned. */
 void pins_reuse_maps(struct steering *steering);
 /* After loading. 0 or -errno. */
 HF_MUST int pins_add_maps(struct steering *steering);
 const char *pin_path(const char *pins, const char *kind, const char *name, char ret_path[PATH_MAX]);
 /* Unpins everything (`kind` NULL), or all of one kind but what `steering` holds. */
-void pins_remove(const char *pins, const char *kind, const struct steering *steering);
+void pins_remove(int pins_fd, const char *kind, const struct steering *steering);

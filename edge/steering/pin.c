@@ -32,20 +32,45 @@ const char *pin_path(const char *pins, const char *kind, const char *name, char 
     return ret_path;
 }
 
-int pins_open(const struct steering *steering, uid_t uid, gid_t gid)
+static int folder_open(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int pins_open(struct steering *steering, uid_t uid, gid_t gid)
 {
     struct statfs fs;
     if (mkdir(steering->pins, 0700) != 0 && errno != EEXIST) {
         return -errno;
     }
-    if (statfs(steering->pins, &fs) != 0) {
-        return -errno;
+    int fd = folder_open(steering->pins);
+    if (fd < 0) {
+        return fd;
     }
-    if (fs.f_type != BPF_FS_MAGIC) {
+    int error = fstatfs(fd, &fs) != 0 ? -errno : 0;
+    if (error == 0 && fs.f_type != BPF_FS_MAGIC) {
         (void)rmdir(steering->pins);
-        return -EMEDIUMTYPE;
+        error = -EMEDIUMTYPE;
     }
-    return lchown(steering->pins, uid, gid) == 0 ? 0 : -errno;
+    if (error == 0 && fchown(fd, uid, gid) != 0) {
+        error = -errno;
+    }
+    if (error != 0) {
+        close(fd);
+        return error;
+    }
+    steering->pins_fd = fd;
+    return 0;
+}
+
+void steering_forget(const char *pins)
+{
+    int fd = folder_open(pins);
+    if (fd >= 0) {
+        pins_remove(fd, NULL, NULL);
+        close(fd);
+    }
 }
 
 /* The program's own memory, and queues of which a new program makes new ones. */
@@ -126,9 +151,10 @@ static bool is_held(const struct steering *steering, const char *entry)
     return false;
 }
 
-void pins_remove(const char *pins, const char *kind, const struct steering *steering)
+void pins_remove(int pins_fd, const char *kind, const struct steering *steering)
 {
-    DIR *folder = opendir(pins);
+    int fd = openat(pins_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
     if (folder == NULL) {
         return;
     }

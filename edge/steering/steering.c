@@ -104,7 +104,7 @@ bool steering_open(const struct steering_options *options, struct steering **ret
     struct steering *s = calloc(1, sizeof(*s));
     hf_assert(s != NULL);
     libbpf_set_print(quiet);
-    s->sockets_fd = -1;
+    s->sockets_fd = s->pins_fd = -1;
     s->num_groups = options->num_groups;
     s->num_workers = options->num_workers;
     snprintf(s->pins, sizeof(s->pins), "%s", options->pins == NULL ? "" : options->pins);
@@ -135,8 +135,11 @@ void steering_close(struct steering *s, bool keep)
     if (s == NULL) {
         return;
     }
-    if (!keep && s->pins[0] != '\0') {
-        pins_remove(s->pins, NULL, NULL);
+    if (s->pins_fd >= 0) {
+        if (!keep) {
+            pins_remove(s->pins_fd, NULL, NULL);
+        }
+        close(s->pins_fd);
     }
     for (uint32_t i = 0; i < s->num_links; i++) {
         close(s->links[i].fd); /* the last reference, unless it is pinned */
@@ -151,11 +154,6 @@ void steering_close(struct steering *s, bool keep)
     }
     explicit_bzero(&s->config, sizeof(s->config));
     free(s);
-}
-
-void steering_forget(const char *pins)
-{
-    pins_remove(pins, NULL, NULL);
 }
 
 /* ---- what is fed */

@@ -84,6 +84,7 @@ def split():
     print(f"  forwarded by the other node: IKE {verdict(second, 'node_ike'):.0f}, ESP "
           f"{verdict(second, 'node_esp'):.0f}; taken from it: {verdict(scene.gateway, 'note_hop'):.0f}")
     assert len(scene.gateway.sessions()) == 3 and second.sessions() == []
+    assert scene.gateway.cli_json("steer")["delivery"] == ("cpu" if os.cpu_count() > 1 else "socket")
     assert verdict(second, "node_ike") >= 3 and verdict(second, "node_esp") >= 300
     assert scene.gateway.metrics()["holdfast_handed_over_total"] == 0
 

@@ -191,6 +191,25 @@ def stop():
     assert moved() == 0
 
 
+@suite.case("as a user who may not enter the BPF file system: it works, and a stop takes everything away")
+def another_user():
+    scene.gateway.stop()
+    os.chmod(scene.lab.path(""), 0o755)
+    os.chmod(os.path.dirname(pins()), 0o700)
+    scene.gateway.config["user"] = "nobody"
+    scene.gateway.start()
+    try:
+        all_at_once()
+        assert scene.gateway.events("runs_as") and verdict("worker_esp") > 0 and moved() == 0
+        assert scene.gateway.stop() == 0
+        assert os.listdir(pins()) == []
+        assert "xdp" not in scene.lab.gw.out("ip", "link", "show", OUTER)
+    finally:
+        run(["chown", "-R", "root:root", scene.gateway.config["store"]["path"]])
+        del scene.gateway.config["user"]
+    scene.gateway.start()
+
+
 @suite.case("a trace shows what is decided for one client, and nobody else")
 def trace():
     running = Ping(clients["cl4"].node, count=100, interval_s=0.02)

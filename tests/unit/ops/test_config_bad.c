@@ -31,7 +31,7 @@ static const struct bad keys_and_types_rows[] = {
     {"workers: 2", "wokrers: 2", "6:1: unknown key 'wokrers'; did you mean 'workers'?"},
     {"user: root", "frobnicate: 1",
      "63:1: unknown key 'frobnicate'; known here: listen, workers, shard_bits, plane, store, fleet_key, "
-     "limits, "
+     "limits, steering, "
      "identities, pools, connections, proposals, timers, mobike, childless, log, metrics, control, user"},
     {"    pool: people", "    Pool: people",
      "38:5: connections[0]: unknown key 'Pool'; did you mean 'pool'?"},
@@ -92,6 +92,37 @@ static const struct bad keys_and_types_rows[] = {
 Test(config_bad, keys_and_types)
 {
     rows_check(keys_and_types_rows, HF_COUNT(keys_and_types_rows));
+}
+
+static const struct bad steering_rows[] = {
+    {"user: root", "steering: {interfaces: [a/b]}",
+     "63:25: steering.interfaces[0]: 'a/b' is not the name of an interface"},
+    {"user: root", "steering: {interfaces: [e0, e0]}", "63:29: steering.interfaces[1]: e0 is there already"},
+    {"user: root", "steering: {mode: fast}",
+     "63:18: steering.mode: 'fast' is not one of auto, native or generic"},
+    {"user: root", "steering: {key_epoch: 0}",
+     "63:23: steering.key_epoch: 0 is not between 1 and 4294967294"},
+    {"user: root", "steering: {rates: {fragments: many}}",
+     "63:31: steering.rates.fragments: 'many' is not a number"},
+    {"user: root", "steering: {node: 3, nodes: [{id: 1, address: 203.0.113.2}]}",
+     "63:18: steering.node: node 3, which this is, is not among the nodes"},
+    {"user: root", "steering: {nodes: [{id: 1, address: nowhere}]}",
+     "63:37: steering.nodes[0].address: 'nowhere' is not an IP address"},
+    {"user: root", "steering: {nodes: [{id: 1, address: 198.51.100.1}]}",
+     "63:37: steering.nodes[0].address: 198.51.100.1 is one of listen.addresses, which all nodes have"},
+    {"user: root", "steering: {nodes: [{id: 1, address: 203.0.113.2}, {id: 1, address: 203.0.113.6}]}",
+     "63:56: steering.nodes[1].id: there is another node 1"},
+    {"user: root", "steering: {nodes: [{id: 1, address: 203.0.113.2}, {id: 2, address: 203.0.113.2}]}",
+     "63:68: steering.nodes[1].address: node 1 has 203.0.113.2, too"},
+    {"user: root", "steering: {nodes: [{id: 1, address: 203.0.113.2}, {id: 2, address: \"2001:db8::2\"}]}",
+     "63:68: steering.nodes[1].address: nodes have either IPv4 or IPv6 addresses"},
+    {"user: root", "steering: {nodes: [{id: 1, address: 203.0.113.2, mtu: 900}]}",
+     "63:55: steering.nodes[0].mtu: 900 is below 1280"},
+};
+
+Test(config_bad, steering)
+{
+    rows_check(steering_rows, HF_COUNT(steering_rows));
 }
 
 static const struct bad syntax_rows[] = {

@@ -27,6 +27,9 @@ Test(control, good_requests)
         {"{\"command\":\"check\",\"config\":\"/etc/holdfast/new.yaml\"}", CONTROL_CHECK, SELECT_ALL},
         {"{\"command\":\"metrics\"}", CONTROL_METRICS, SELECT_ALL},
         {"{\"command\":\"drain\"}", CONTROL_DRAIN, SELECT_ALL},
+        {"{\"command\":\"steer\"}", CONTROL_STEER, SELECT_ALL},
+        {"{\"command\":\"trace\",\"select\":\"192.0.2.7\"}", CONTROL_TRACE, SELECT_ADDRESS},
+        {"{\"command\":\"trace\",\"select\":\"0x400002c1\"}", CONTROL_TRACE, SELECT_SPI},
     };
     char error[CONTROL_ERROR_MAX];
 
