@@ -18,8 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* One, and its successor while a rekey is under way. More of them only while there is room (ike/child.c). */
-#define CHILDREN_PER_SESSION 2
+#define CHILDREN_PER_SESSION 2 /* one, and its successor in a rekey; more while there is room (ike/child.c) */
 
 /* Steps hand on what only the start needs. */
 struct start {
