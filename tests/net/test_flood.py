@@ -121,9 +121,7 @@ def one_network():
     network = "10.78.1.0/24"
     scene.lab.router.route(network, node.address4())
     wait_until("no half-open handshake", lambda: metric("half_open") == 0, 30)
-    evicted = ended("half_open_evicted")
     under([Flood(network, ANYCAST4, 1500, "--prove")], "network", given_way)
-    assert ended("half_open_evicted") == evicted, "there was room for others"
 
 
 @suite.case("when it is over, nothing is left of it")
