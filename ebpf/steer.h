@@ -126,7 +126,14 @@ struct hf_counter {
 };
 
 /* A token bucket that starts full: one token comes back every `interval_ns`, and burst_ns / interval_ns + 1
- * of them fit in. interval_ns 0: no limit. */
+ * of them fit in. interval_ns 0: no limit.
+ *
+ * Rates by key are the loader's to choose, and have a floor: a flood from invented sources falls evenly on
+ * the 2^HF_BUDGET_ROW_BITS cells of a row, and a cell that it empties is empty for honest senders, too. A
+ * cell of HF_BUDGET_COOKIE must therefore give more a second than line rate / 65536, or the flood keeps
+ * clients from being asked. 10 Gbit/s are 14.88 million smallest frames a second (84 bytes each on the line),
+ * 227 a second for each cell: interval_ns 4.4 million or less. 25 Gbit/s: 568, 1.76 million; 100 Gbit/s:
+ * 2271, 0.44 million. The same holds for any other class that is to be there during such a flood. */
 struct hf_rate {
     uint64_t interval_ns, burst_ns;
 };
@@ -141,7 +148,7 @@ enum hf_budget {
     HF_BUDGET_COOKIE,   /* COOKIEs sent to an IPv4 address or IPv6 /64 */
     HF_BUDGET_IKE,      /* per IKE SPI of ours */
     HF_BUDGET_FRAGMENT, /* per source, as above */
-    HF_BUDGET_ICMP,     /* per source */
+    HF_BUDGET_ICMP,     /* per source: of the error, not of what it quotes */
     HF_BUDGET_COUNT,
     /* Not by key, and each CPU for itself. */
     HF_RATE_SHARD = HF_BUDGET_COUNT, /* ESP for a shard of another node */
@@ -150,10 +157,12 @@ enum hf_budget {
     HF_RATE_NODE_OUT_IKE, /* uses the one up does not keep a client from reaching its owner */
     HF_RATE_NODE_IN_ESP,  /* from one node */
     HF_RATE_NODE_IN_IKE,
-    HF_RATE_FRAGMENTS, /* all of them */
-    HF_RATE_VERSION,   /* messages of other IKE versions, all of them */
-    HF_RATE_TOO_BIG,   /* ICMP that we send */
-    HF_RATE_EVENT,     /* events of each kind */
+    HF_RATE_FRAGMENTS,      /* all of them, but those to this node's own address */
+    HF_RATE_FRAGMENTS_NODE, /* those: of what other nodes forward in pieces */
+    HF_RATE_ICMP_CLIENT,    /* ICMP errors that name no SPI, whoever sent them */
+    HF_RATE_VERSION,        /* messages of other IKE versions, all of them */
+    HF_RATE_TOO_BIG,        /* ICMP that we send */
+    HF_RATE_EVENT,          /* events of each kind */
     HF_RATE_COUNT,
 };
 
