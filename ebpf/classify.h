@@ -2,6 +2,7 @@
  * what the keys can tell of the SPI. */
 #pragma once
 
+#include "ebpf/budget.h"
 #include "ebpf/parse.h"
 
 enum {
@@ -209,6 +210,9 @@ HF_SHARED enum hf_verdict hf_classify_icmp(struct hf_packet *packet, struct hf_v
         view->kind = HF_KIND_ICMP_CLIENT;
         verdict = HF_UNDECIDED;
     }
+    if (verdict == HF_UNDECIDED && !view->hop && !hf_source_take(packet, view, config, HF_BUDGET_ICMP)) {
+        return HF_ICMP_BUDGET; /* here the source is still who sent it */
+    }
     if (verdict == HF_UNDECIDED && view->kind == HF_KIND_ICMP_CLIENT) {
         view->src[0] = quote.dst[0];
         view->src[1] = quote.dst[1];
@@ -220,15 +224,15 @@ HF_SHARED enum hf_verdict hf_classify_icmp(struct hf_packet *packet, struct hf_v
 HF_SHARED enum hf_verdict hf_classify(struct hf_packet *packet, struct hf_view *view,
                                       const struct hf_config *config)
 {
+    if (view->is_fragment) {
+        view->kind = HF_KIND_FRAGMENT;
+        return HF_UNDECIDED;
+    }
     if (view->local == HF_LOCAL_NODE) {
-        if (view->is_fragment || view->proto != HF_PROTO_UDP || view->dst_port != config->hop_port) {
+        if (view->proto != HF_PROTO_UDP || view->dst_port != config->hop_port) {
             return HF_PASS_OTHER;
         }
         view->kind = HF_KIND_HOP;
-        return HF_UNDECIDED;
-    }
-    if (view->is_fragment) {
-        view->kind = HF_KIND_FRAGMENT;
         return HF_UNDECIDED;
     }
     if (view->proto == HF_PROTO_UDP && view->dst_port == config->natt_port) {

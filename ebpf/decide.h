@@ -91,10 +91,15 @@ HF_SHARED uint16_t hf_worker_of(uint64_t hash, const struct hf_config *config)
     return (uint16_t)((hash >> 32) * config->num_workers >> 32);
 }
 
-/* All fragments of a datagram meet at one core. */
+/* All fragments of a datagram meet at one core. What is for the node itself comes from other nodes, and goes
+ * the kernel's way; its memory for reassembly is one for all. */
 HF_SHARED enum hf_verdict hf_decide_fragment(struct hf_packet *packet, struct hf_view *view,
                                              const struct hf_config *config)
 {
+    if (view->local == HF_LOCAL_NODE) {
+        return hf_single_take(packet, view, config, HF_RATE_FRAGMENTS_NODE) ? HF_PASS_OTHER
+                                                                            : HF_FRAGMENT_BUDGET;
+    }
     if (!hf_source_take(packet, view, config, HF_BUDGET_FRAGMENT) ||
         !hf_single_take(packet, view, config, HF_RATE_FRAGMENTS)) {
         return HF_FRAGMENT_BUDGET;
@@ -112,11 +117,11 @@ HF_SHARED enum hf_verdict hf_decide_fragment(struct hf_packet *packet, struct hf
 HF_SHARED enum hf_verdict hf_decide_icmp(struct hf_packet *packet, struct hf_view *view,
                                          const struct hf_config *config)
 {
-    if (!view->hop && !hf_source_take(packet, view, config, HF_BUDGET_ICMP)) {
-        return HF_ICMP_BUDGET;
-    }
     if (view->kind == HF_KIND_ICMP_IKE) {
         return hf_decide_shard(packet, view, config, HF_WORKER_ICMP, HF_NODE_ICMP);
+    }
+    if (!hf_single_take(packet, view, config, HF_RATE_ICMP_CLIENT)) {
+        return HF_ICMP_BUDGET;
     }
     view->worker =
         (uint16_t)hf_first_worker(config->first_key, 0, (const uint8_t *)view->src, config->num_workers);
@@ -177,12 +182,12 @@ HF_SHARED enum hf_verdict hf_send_to_node(struct hf_packet *packet, struct hf_vi
     if (!node || !(node->flags & HF_NODE_RESOLVED)) {
         return HF_NODE_UNRESOLVED;
     }
+    if (!hf_node_take(packet, view, config, HF_RATE_NODE_OUT_ESP, view->node)) {
+        return HF_NODE_BUDGET;
+    }
     uint32_t overhead = hf_overhead(node);
     if (view->ip_len + overhead > node->mtu) {
         return hf_too_big(packet, view, config, node->mtu - overhead);
-    }
-    if (!hf_node_take(packet, view, config, HF_RATE_NODE_OUT_ESP, view->node)) {
-        return HF_NODE_BUDGET;
     }
     return hf_hop_seal(packet, view, config, node);
 }

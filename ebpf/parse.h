@@ -206,5 +206,8 @@ HF_SHARED enum hf_verdict hf_parse_ip(struct hf_packet *packet, struct hf_view *
     if (view->l3 + view->ip_len > view->frame_len) {
         return HF_IP_MALFORMED;
     }
+    if (hf_local_kind(config, view->src) != 0) { /* an answer would be to ourselves */
+        return HF_IP_MALFORMED;
+    }
     return view->is_fragment ? HF_UNDECIDED : hf_parse_transport(packet, view);
 }

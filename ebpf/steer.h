@@ -142,7 +142,14 @@ struct hf_counter {
 };
 
 /* A token bucket that starts full: one token comes back every `interval_ns`, and burst_ns / interval_ns + 1
- * of them fit in. interval_ns 0: no limit. */
+ * of them fit in. interval_ns 0: no limit.
+ *
+ * Rates by key are the loader's to choose, and have a floor: a flood from invented sources falls evenly on
+ * the 2^HF_BUDGET_ROW_BITS cells of a row, and a cell that it empties is empty for honest senders, too. A
+ * cell of HF_BUDGET_COOKIE must therefore give more a second than line rate / 65536, or the flood keeps
+ * clients from being asked. 10 Gbit/s are 14.88 million smallest frames a second (84 bytes each on the line),
+ * 227 a second for each cell: interval_ns 4.4 million or less. 25 Gbit/s: 568, 1.76 million; 100 Gbit/s:
+ * 2271, 0.44 million. The same holds for any other class that is to be there during such a flood. */
 struct hf_rate {
     uint64_t interval_ns, burst_ns;
 };
@@ -159,7 +166,7 @@ enum hf_budget {
     HF_BUDGET_COOKIE,
     /* Per IKE SPI of ours. */
     HF_BUDGET_IKE,
-    /* Per source, as above. */
+    /* Per source, as above; of an ICMP error its own, not that of what it quotes. */
     HF_BUDGET_FRAGMENT,
     HF_BUDGET_ICMP,
     HF_BUDGET_COUNT,
@@ -173,8 +180,12 @@ enum hf_budget {
     /* From one node. */
     HF_RATE_NODE_IN_ESP,
     HF_RATE_NODE_IN_IKE,
-    /* All fragments; all messages of other IKE versions; ICMP that we send; events of each kind. */
+    /* All fragments but those to this node's own address; those: what other nodes forward in pieces. */
     HF_RATE_FRAGMENTS,
+    HF_RATE_FRAGMENTS_NODE,
+    /* ICMP errors that name no SPI, whoever sent them. */
+    HF_RATE_ICMP_CLIENT,
+    /* All messages of other IKE versions; ICMP that we send; events of each kind. */
     HF_RATE_VERSION,
     HF_RATE_TOO_BIG,
     HF_RATE_EVENT,

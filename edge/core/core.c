@@ -175,17 +175,29 @@ static void step_command(struct core *core, const struct event_command *command)
     }
 }
 
+static struct ike_datagram ike_datagram_of(const struct event_datagram *datagram)
+{
+    return (struct ike_datagram){.local = datagram->local,
+                                 .remote = datagram->remote,
+                                 .bytes = datagram->bytes,
+                                 .natt = datagram->natt};
+}
+
 static void step_datagram(struct core *core, const struct event_datagram *datagram)
 {
     if (!core->ready) {
         core->counters.drops[CAUSE_STARTING]++;
         return;
     }
-    struct ike_datagram input = {.local = datagram->local,
-                                 .remote = datagram->remote,
-                                 .bytes = datagram->bytes,
-                                 .natt = datagram->natt};
+    struct ike_datagram input = ike_datagram_of(datagram);
     ike_receive(core->ike, core->time, &input);
+}
+
+bool core_is_proven(struct core *core, int64_t now_unix_s, const struct event_datagram *datagram)
+{
+    struct ike_time time = {.now = core->time.now, .unix_s = now_unix_s};
+    struct ike_datagram input = ike_datagram_of(datagram);
+    return ike_is_proven(core->ike, time, &input);
 }
 
 static void step_event(struct core *core, const struct event *event)

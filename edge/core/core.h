@@ -160,6 +160,9 @@ uint32_t core_children_max(const struct core_config *config);
 size_t core_pool_bytes(const struct core_config *config, const struct policy *policy);
 struct core *core_init(void *memory, const struct core_config *config, void *pool_memory);
 void core_step(struct core *core, const struct event *event, struct effects *ret_effects);
+/* Whether a first message returns a COOKIE that was made for its sender; between steps, and without effect:
+ * a host with more of them than time serves these first. */
+bool core_is_proven(struct core *core, int64_t now_unix_s, const struct event_datagram *datagram);
 /* When EVENT_TIMER is due; NS_NEVER for never. */
 ns_t core_deadline(const struct core *core);
 /* Wipes every key; the memory may then be freed. */

@@ -1,6 +1,6 @@
 /* First messages (IKE_SA_INIT) cost a key exchange, and anybody can send as many as the line carries. They
- * wait until all that came in with them for those who are here already has been served; then those in which a
- * cookie stands go first, and no round spends more than a bounded time on them. */
+ * wait until all that came in with them for those who are here already has been served; then those whose
+ * cookie holds go first, but every eighth time, and no round spends more than a bounded time on them. */
 #include "edge/daemon/worker_internal.h"
 
 /* A datagram of an established client waits for so long, and one key exchange, at most. */
@@ -8,14 +8,24 @@
 /* Send slots that are kept for established clients. */
 #define ROOMS_KEPT 32
 
-static struct mailbox *queue_of(struct worker *w, enum first_message kind)
+/* Who sends none waits longer behind those who do, but not for ever: they may be a flood of one who has an
+ * address. */
+#define PROVEN_IN_A_ROW 7
+
+enum { PROVEN, UNPROVEN };
+
+/* A cookie is checked before it is preferred: anybody can write one. */
+static struct mailbox *queue_of(struct worker *w, enum first_message kind,
+                                const struct event_datagram *datagram)
 {
-    return &w->newcomers[kind == FIRST_WITH_COOKIE ? 0 : 1];
+    bool proven =
+        kind == FIRST_WITH_COOKIE && core_is_proven(w->core, w->wall_ns / (int64_t)NS_PER_S, datagram);
+    return &w->newcomers[proven ? PROVEN : UNPROVEN];
 }
 
 void worker_newcomer(struct worker *w, enum first_message kind, const struct event_datagram *datagram)
 {
-    struct mailbox *queue = queue_of(w, kind);
+    struct mailbox *queue = queue_of(w, kind, datagram);
     uint32_t len = (uint32_t)(sizeof(struct mail_datagram) + datagram->bytes.len);
     struct mail_datagram *mail = mailbox_room(queue, len);
     if (mail == NULL) {
@@ -37,9 +47,12 @@ void worker_newcomer(struct worker *w, enum first_message kind, const struct eve
 static bool next(struct worker *w, struct event *ret_event)
 {
     struct span message;
+    uint32_t first = w->proven_in_a_row < PROVEN_IN_A_ROW ? PROVEN : UNPROVEN;
     for (uint32_t i = 0; i < HF_COUNT(w->newcomers); i++) {
-        mailbox_done(&w->newcomers[i]);
-        if (mailbox_next(&w->newcomers[i], &message)) {
+        uint32_t queue = first ^ i;
+        mailbox_done(&w->newcomers[queue]);
+        if (mailbox_next(&w->newcomers[queue], &message)) {
+            w->proven_in_a_row = queue == PROVEN && i == 0 ? w->proven_in_a_row + 1 : 0;
             const struct mail_datagram *mail = (const struct mail_datagram *)message.data;
             *ret_event = (struct event){
                 .type = EVENT_DATAGRAM,

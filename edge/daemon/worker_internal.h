@@ -52,7 +52,8 @@ struct worker {
     uint64_t rounds[ROUND_BUCKETS], rounds_ns; /* how long they took: who comes in meanwhile waits */
     uint64_t drops[CAUSE_COUNT];               /* of the worker itself: mailbox full, too long, keepalives */
     struct log_budget unknown_failures, known_failures; /* before and after a peer said who it is */
-    struct mailbox newcomers[2]; /* first messages that wait: with a cookie, and without */
+    struct mailbox newcomers[2]; /* first messages that wait: with a cookie that holds, and without */
+    uint32_t proven_in_a_row;
     uint8_t *newcomers_memory;
     bool wants_cookies; /* of the steering program */
     ns_t wanted_until;

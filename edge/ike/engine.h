@@ -120,6 +120,8 @@ struct ike_datagram {
     bool natt;
 };
 
+/* Whether a first message has a COOKIE that was made for its sender; nothing changes. */
+bool ike_is_proven(struct ike *ike, struct ike_time time, const struct ike_datagram *datagram);
 void ike_receive(struct ike *ike, struct ike_time time, const struct ike_datagram *datagram);
 void ike_timer(struct ike *ike, struct ike_time time);
 ns_t ike_deadline(const struct ike *ike);

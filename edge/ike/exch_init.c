@@ -38,9 +38,8 @@ static void refuse(struct ike *ike, const struct init_work *work, enum cause cau
     answer_plain(ike, work->input.datagram, &work->input.header, notify, data);
 }
 
-static bool init_admit(struct ike *ike, struct init_work *work)
+static bool init_passes(struct ike *ike, struct init_work *work, enum cause cause)
 {
-    enum cause cause = gate_admit(ike, &work->input, &work->pass);
     if (cause == CAUSE_COOKIE_WANTED || cause == CAUSE_COOKIE_WRONG) {
         uint8_t bytes[HF_COOKIE_BYTES];
         cookie_write(ike, &work->input, bytes);
@@ -90,6 +89,9 @@ static bool init_negotiate(struct ike *ike, struct init_work *work)
     }
     if (message->ke.len != ke_public_bytes(message->ke_group)) {
         ike_drop(ike, CAUSE_KE_INVALID);
+        return false;
+    }
+    if (!init_passes(ike, work, gate_charge(ike, &work->input, &work->pass))) {
         return false;
     }
     bool agreed = ke_agree(message->ke_group, &ike->config.rand, message->ke, &work->public, &work->shared);
@@ -188,8 +190,9 @@ static void init_commit(struct ike *ike, const struct init_work *work)
 {
     const struct ike_datagram *datagram = work->input.datagram;
     const struct message *message = work->input.message;
-    if (!gate_make_room(ike, &work->pass)) {
-        ike_drop(ike, CAUSE_HALF_OPEN_FULL);
+    enum cause cause = gate_make_room(ike, &work->pass);
+    if (cause != CAUSE_NONE) {
+        ike_drop(ike, cause);
         return;
     }
     struct ike_sa *sa = sa_take(ike, ike->config.host.shard_pick(ike->config.host.context));
@@ -242,6 +245,27 @@ static bool init_repeated(struct ike *ike, const struct ike_datagram *datagram, 
     return true;
 }
 
+static enum cause init_read(struct ike *ike, const struct ike_datagram *datagram,
+                            const struct ike_header *header)
+{
+    struct span chain =
+        span_of(datagram->bytes.data + IKE_HEADER_BYTES, datagram->bytes.len - IKE_HEADER_BYTES);
+    enum cause cause = payloads_read(header->next_payload, chain, &ike->scratch.payloads);
+    return cause == CAUSE_NONE ? message_read(&ike->scratch.payloads, &ike->scratch.message) : cause;
+}
+
+bool ike_is_proven(struct ike *ike, struct ike_time time, const struct ike_datagram *datagram)
+{
+    ike->time = time;
+    struct ike_input input = {.datagram = datagram, .message = &ike->scratch.message};
+    if (ike_header_read(datagram->bytes, &input.header) != CAUSE_NONE ||
+        init_read(ike, datagram, &input.header) != CAUSE_NONE) {
+        return false;
+    }
+    const struct notify *cookie = message_notify(input.message, NOTIFY_COOKIE);
+    return cookie != NULL && cookie_is_valid(ike, &input, cookie->data);
+}
+
 void exch_init(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header)
 {
     struct init_work work = {
@@ -250,12 +274,7 @@ void exch_init(struct ike *ike, const struct ike_datagram *datagram, const struc
     if (init_repeated(ike, datagram, work.digest)) {
         return;
     }
-    struct span chain =
-        span_of(datagram->bytes.data + IKE_HEADER_BYTES, datagram->bytes.len - IKE_HEADER_BYTES);
-    enum cause cause = payloads_read(header->next_payload, chain, &ike->scratch.payloads);
-    if (cause == CAUSE_NONE) {
-        cause = message_read(&ike->scratch.payloads, &ike->scratch.message);
-    }
+    enum cause cause = init_read(ike, datagram, header);
     const struct message *message = work.input.message;
     if (cause == CAUSE_NONE && message->unknown_critical != 0) {
         refuse(ike, &work, CAUSE_PAYLOAD_CRITICAL, NOTIFY_UNSUPPORTED_CRITICAL_PAYLOAD,
@@ -269,7 +288,7 @@ void exch_init(struct ike *ike, const struct ike_datagram *datagram, const struc
         ike_drop(ike, cause);
         return;
     }
-    if (init_admit(ike, &work) && init_negotiate(ike, &work)) {
+    if (init_passes(ike, &work, gate_admit(ike, &work.input, &work.pass)) && init_negotiate(ike, &work)) {
         rand_fill(&ike->config.rand, work.nonce_r, sizeof(work.nonce_r));
         init_commit(ike, &work);
     }

@@ -186,8 +186,10 @@ bool nonce_is_lower(const struct nonce_low *a, const struct nonce_low *b);
 /* --- gate.c: who may begin a handshake --- */
 /* CAUSE_NONE, COOKIE_WANTED or COOKIE_WRONG (to be answered with a cookie), or why not. */
 enum cause gate_admit(struct ike *ike, const struct ike_input *input, struct gate_pass *ret_pass);
-/* False when all places are taken and none can be had for this one. */
-bool gate_make_room(struct ike *ike, const struct gate_pass *pass);
+/* The same, just before the key exchange: a wrong guess of group or proposal costs its network nothing. */
+enum cause gate_charge(struct ike *ike, const struct ike_input *input, const struct gate_pass *pass);
+/* CAUSE_NONE, or why no place can be had for this one. */
+enum cause gate_make_room(struct ike *ike, const struct gate_pass *pass);
 void gate_enter(struct ike *ike, struct half_open *half_open, const struct gate_pass *pass);
 void gate_leave(struct ike *ike, const struct half_open *half_open);
 /* The handshake led to a login. */

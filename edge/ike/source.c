@@ -83,7 +83,7 @@ void sources_leave(struct sources *sources, const struct source *source)
     }
 }
 
-bool sources_are_full(const struct sources *sources, const struct source *source, uint32_t limit)
+uint32_t sources_full_level(const struct sources *sources, const struct source *source, uint32_t limit)
 {
     for (uint32_t i = 0; i < source->num_levels; i++) {
         uint64_t allowed = HF_MAX((uint64_t)limit * level_of(source, i)->halves / 2, UINT64_C(1));
@@ -92,10 +92,16 @@ bool sources_are_full(const struct sources *sources, const struct source *source
             under_way = HF_MIN(under_way, count_at(sources, source, i, row)->half_open);
         }
         if (under_way >= allowed) {
-            return true;
+            return i;
         }
     }
-    return false;
+    return SOURCE_NOT_FULL;
+}
+
+bool sources_are_one(const struct source *a, const struct source *b, uint32_t level)
+{
+    return a->is_v4 == b->is_v4 && a->places[level][0] == b->places[level][0] &&
+           a->places[level][1] == b->places[level][1];
 }
 
 static uint32_t work_now(struct source_count *count, ns_t now)

@@ -39,9 +39,12 @@ struct source source_of(const struct sources *sources, const struct ip_addr *add
 /* A handshake begins, and is over. */
 void sources_enter(struct sources *sources, const struct source *source);
 void sources_leave(struct sources *sources, const struct source *source);
-/* Whether one of its prefixes has as many handshakes as it may. `limit`: of an IPv4 address; the others'
- * follow from it (limits.h). */
-bool sources_are_full(const struct sources *sources, const struct source *source, uint32_t limit);
+/* The first of its prefixes that has as many handshakes as it may, or SOURCE_NOT_FULL. `limit`: of an IPv4
+ * address; the others' follow from it (limits.h). */
+#define SOURCE_NOT_FULL SOURCE_LEVELS_MAX
+uint32_t sources_full_level(const struct sources *sources, const struct source *source, uint32_t limit);
+/* Whether both have this prefix, or one that is counted with it. */
+bool sources_are_one(const struct source *a, const struct source *b, uint32_t level);
 
 /* Charges all its prefixes with a key exchange, unless one of them has no more to spend: then false, and
  * nothing is charged. */

@@ -37,6 +37,8 @@ static const struct row ROWS[] = {
      false, 0},
     {"fragments", WHAT_ESP, 0, HF_RATE_FRAGMENTS, HF_WORKER_FRAGMENT, HF_FRAGMENT_BUDGET, 0, 0x2000, false,
      false, 0},
+    {"ICMP of clients", WHAT_ICMP_ESP, 0, HF_RATE_ICMP_CLIENT, HF_WORKER_ICMP_CLIENT, HF_ICMP_BUDGET, 0, 0,
+     false, false, 0},
     {"ICMP", WHAT_ICMP_IKE, 0, HF_BUDGET_ICMP, HF_WORKER_ICMP, HF_ICMP_BUDGET, 0, 0, false, false, 0},
     {"shard", WHAT_ESP, SHARD_ON_V4, HF_RATE_SHARD, HF_NODE_ESP, HF_ESP_BUDGET, 0, 0, false, false, 0},
     {"node", WHAT_IKE_500, SHARD_ON_V4, HF_RATE_NODE_OUT_IKE, HF_NODE_IKE, HF_NODE_BUDGET, 0, 0, false, false,
@@ -239,5 +241,81 @@ Test(gate, trace)
         cr_assert_eq(judge_verdict(&worlds, &esp), HF_NODE_ESP);
     }
     cr_assert_eq(judge_events(&worlds, events, HF_COUNT(events)), 3, "within the rate");
+    worlds_close(&worlds);
+}
+
+/* The kernel's memory for reassembly is one for all addresses of the node. */
+Test(gate, fragments_to_the_nodes_own_address_have_a_budget)
+{
+    struct worlds worlds;
+    struct packet packet = {.what = WHAT_ESP, .form = {.fragment = 0x2000}};
+    struct frame frame;
+    uint8_t self[16];
+    worlds_open(&worlds);
+    worlds.scene.config.rates[HF_RATE_FRAGMENTS_NODE] = (struct hf_rate){NS_PER_S, 0};
+    worlds_set(&worlds);
+    packet_make(&worlds.scene, &packet, &frame);
+    node_addr(SCENE_SELF, false, self);
+    memcpy(frame.bytes + 14 + 16, self + 12, 4);
+    uint32_t passed = 0;
+    for (int i = 0; i < 100; i++) {
+        passed += verdict_action(judge_verdict(&worlds, &frame), false) != 1 ? 1 : 0;
+    }
+    cr_expect_leq(passed, 1, "%u of 100", passed);
+    worlds_close(&worlds);
+}
+
+/* Too big to be forwarded whole, and may be fragmented: the slow way must not be the unlimited one. */
+Test(gate, the_slow_way_to_a_node_has_its_budget)
+{
+    struct worlds worlds;
+    struct packet packet = {.what = WHAT_ESP, .shard = SHARD_ON_V4, .size = 1470};
+    struct frame frame;
+    worlds_open(&worlds);
+    worlds.scene.config.rates[HF_RATE_NODE_OUT_ESP] = (struct hf_rate){NS_PER_S, 0};
+    worlds_set(&worlds);
+    packet_make(&worlds.scene, &packet, &frame);
+    uint32_t passed = 0;
+    for (int i = 0; i < 100; i++) {
+        passed += judge_verdict(&worlds, &frame) == HF_WORKER_TOO_BIG ? 1 : 0;
+    }
+    cr_expect_leq(passed, 1, "%u of 100", passed);
+    worlds_close(&worlds);
+}
+
+/* The budget is the sender's, not that of whom it names. */
+Test(gate, icmp_that_names_many_clients)
+{
+    struct worlds worlds;
+    struct packet packet = {.what = WHAT_ICMP_ESP};
+    struct frame frame;
+    worlds_open(&worlds);
+    worlds.scene.config.rates[HF_BUDGET_ICMP] = (struct hf_rate){NS_PER_S, 0};
+    worlds_set(&worlds);
+    packet_make(&worlds.scene, &packet, &frame);
+    uint32_t passed = 0;
+    for (int i = 0; i < 100; i++) {
+        frame.bytes[14 + 20 + 8 + 16 + 3] = (uint8_t)i; /* the quoted destination */
+        passed += judge_verdict(&worlds, &frame) == HF_WORKER_ICMP_CLIENT ? 1 : 0;
+    }
+    cr_expect_leq(passed, 1, "%u of 100", passed);
+    worlds_close(&worlds);
+}
+
+/* An answer to a packet that claims to come from us would go to ourselves. */
+Test(gate, our_own_addresses_are_no_source)
+{
+    struct worlds worlds;
+    struct frame frame;
+    uint8_t self[16];
+    worlds_open(&worlds);
+    for (int i = 0; i < 4; i++) {
+        struct packet packet = {.what = WHAT_FIRST_500, .form = {.v6 = i >= 2}};
+        size_t source = packet.form.v6 ? 14 + 8 : 14 + 12, len = packet.form.v6 ? 16 : 4;
+        packet_make(&worlds.scene, &packet, &frame);
+        node_addr(SCENE_SELF, packet.form.v6, self);
+        memcpy(frame.bytes + source, i % 2 == 0 ? frame.bytes + source + len : self + 16 - len, len);
+        cr_expect_eq(judge_verdict(&worlds, &frame), HF_IP_MALFORMED, "%d", i);
+    }
     worlds_close(&worlds);
 }

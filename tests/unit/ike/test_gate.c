@@ -84,7 +84,11 @@ Test(cookie, of_the_right_place_and_time_opens)
             cookie[rows[i].flip] ^= 2;
         }
         world->now += rows[i].after_s * NS_PER_S;
-        world_inject(world, &later, false, with_cookie(world, cookie, rows[i].len), false);
+        struct span again = with_cookie(world, cookie, rows[i].len);
+        struct event_datagram event = {.remote = later, .bytes = again};
+        cr_expect_eq(core_is_proven(world->core, world_unix_s(world), &event), rows[i].opens, "%s",
+                     rows[i].what);
+        world_inject(world, &later, false, again, false);
         cr_expect_eq(core_counters(world->core)->half_open, rows[i].opens ? 1 : 0, "%s", rows[i].what);
         cr_expect_eq(live_drops(world, CAUSE_COOKIE_WRONG), rows[i].opens ? 0 : 1, "%s", rows[i].what);
         initiator_vanish(world->clients[0]);
@@ -166,7 +170,7 @@ Test(gate, half_open_handshakes_are_limited_and_end)
     live_free(world);
 }
 
-/* An IPv4 address may have 2 here; 8 knock. */
+/* An IPv4 address may have 2 here; 8 knock. The oldest of a network gives way to who shows its address. */
 Test(gate, networks_are_limited)
 {
     static const struct {
@@ -198,7 +202,8 @@ Test(gate, networks_are_limited)
         }
         uint32_t refused = WORLD_HALF_OPEN - rows[i].half_open;
         cr_expect_eq(core_counters(world->core)->half_open, rows[i].half_open, "%s", rows[i].what);
-        cr_expect_eq(live_drops(world, rows[i].proven ? CAUSE_HALF_OPEN_NETWORK : CAUSE_COOKIE_WANTED),
+        cr_expect_eq(rows[i].proven ? live_handshakes(world, CAUSE_HALF_OPEN_EVICTED)
+                                    : live_drops(world, CAUSE_COOKIE_WANTED),
                      refused, "%s", rows[i].what);
         initiator_vanish(world->clients[0]);
         world_run(world, 60 * NS_PER_S);
@@ -233,6 +238,52 @@ Test(gate, a_flood_that_returns_cookies_keeps_nobody_out)
     initiator_vanish(world->clients[late]);
     world_run(world, 300 * NS_PER_S);
     check_empty(world);
+    live_free(world);
+}
+
+/* Many hosts have the address of a carrier's NAT: one that begins handshakes and never ends them keeps none
+ * of the others out, and takes no place from other networks. */
+Test(gate, a_host_behind_a_nat_does_not_lock_its_address_out)
+{
+    struct world_options options = {.seed = 3, .cookie_threshold = 1};
+    struct world *world = live_new(&options, NULL);
+    world->policy.policy.half_open_per_address = 3;
+    uint32_t late = world_add_client(world, "bob@example.net");
+    char shared[IP_TEXT_MAX];
+    ip_format(&world->clients[late]->local.addr, shared);
+    knock(world, "198.18.0.1", 500, true);
+    for (uint32_t i = 0; i < 10; i++) {
+        knock(world, shared, (uint16_t)(1000 + i), true);
+    }
+    cr_expect_eq(core_counters(world->core)->half_open, 1 + 3);
+    cr_expect_eq(live_handshakes(world, CAUSE_HALF_OPEN_EVICTED), 7);
+    initiator_connect(world->clients[late], world->now);
+    world_run(world, 5 * NS_PER_S);
+    cr_expect_eq(core_counters(world->core)->sessions, 1);
+    cr_expect_eq(core_counters(world->core)->half_open, 1 + 2,
+                 "of the others only the address's oldest went");
+    initiator_vanish(world->clients[0]);
+    initiator_vanish(world->clients[late]);
+    world_run(world, 300 * NS_PER_S);
+    check_empty(world);
+    live_free(world);
+}
+
+/* Work is charged when it is done: a guess that is refused is none. */
+Test(gate, a_wrong_guess_costs_nothing)
+{
+    struct world *world = live_new(NULL, NULL);
+    struct ike *ike = world->core->ike;
+    struct endpoint from = stranger("203.0.113.9", 500);
+    struct source source = source_of(&ike->sources, &from.addr);
+    world->clients[0]->config.ike[0].ke = KE_X25519;
+    world->clients[0]->config.ke_first = KE_P384;
+    for (int proven = 0; proven < 2; proven++) {
+        knock(world, "203.0.113.9", (uint16_t)(500 + proven), proven == 1);
+    }
+    cr_expect_eq(live_drops(world, CAUSE_KE_GROUP), 2);
+    cr_expect(sources_charge(&ike->sources, &source, world->now, SOURCE_WORK_MAX), "nothing is spent");
+    initiator_vanish(world->clients[0]);
     live_free(world);
 }
 
