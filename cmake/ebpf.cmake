@@ -5,26 +5,33 @@ find_program(HF_LLVM_STRIP NAMES llvm-strip-19 llvm-strip REQUIRED)
 find_program(HF_BPFTOOL NAMES bpftool PATHS /usr/sbin REQUIRED)
 pkg_check_modules(libbpf REQUIRED IMPORTED_TARGET libbpf)
 
-set(HF_BPF_OBJECT ${CMAKE_BINARY_DIR}/ebpf/steer.bpf.o)
-set(HF_BPF_SKELETON ${CMAKE_BINARY_DIR}/ebpf/steer.skel.h)
 file(GLOB bpf_headers CONFIGURE_DEPENDS ebpf/*.h)
-file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/ebpf)
 
-# -g for BTF, which libbpf needs, and which is all that the strip leaves of it. The architecture's folder has
-# the asm/types.h of <linux/bpf.h>.
-add_custom_command(
-    OUTPUT ${HF_BPF_OBJECT}
-    COMMAND ${HF_CLANG} -target bpf -mcpu=v3 -O2 -g -std=gnu17
-        -Wall -Wextra -Wshadow -Wvla -Werror -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=
-        -I${CMAKE_SOURCE_DIR} -isystem /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
-        -c ${CMAKE_SOURCE_DIR}/ebpf/steer.bpf.c -o ${HF_BPF_OBJECT}
-    COMMAND ${HF_LLVM_STRIP} -g ${HF_BPF_OBJECT}
-    DEPENDS ebpf/steer.bpf.c ${bpf_headers}
-    VERBATIM)
-add_custom_command(
-    OUTPUT ${HF_BPF_SKELETON}
-    COMMAND ${HF_BPFTOOL} gen skeleton ${HF_BPF_OBJECT} name steer_bpf > ${HF_BPF_SKELETON}
-    DEPENDS ${HF_BPF_OBJECT})
+# `source` -> object -> the skeleton `ret` in the build folder. -g for BTF, which libbpf needs, and which is
+# all that the strip leaves of it. The architecture's folder has the asm/types.h of <linux/bpf.h>.
+function(hf_bpf source name ret)
+    get_filename_component(folder ${CMAKE_BINARY_DIR}/${source} DIRECTORY)
+    get_filename_component(stem ${source} NAME_WE)
+    set(object ${folder}/${stem}.bpf.o)
+    set(skeleton ${folder}/${stem}.skel.h)
+    file(MAKE_DIRECTORY ${folder})
+    add_custom_command(
+        OUTPUT ${object}
+        COMMAND ${HF_CLANG} -target bpf -mcpu=v3 -O2 -g -std=gnu17
+            -Wall -Wextra -Wshadow -Wvla -Werror -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=
+            -I${CMAKE_SOURCE_DIR} -isystem /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
+            -c ${CMAKE_SOURCE_DIR}/${source} -o ${object}
+        COMMAND ${HF_LLVM_STRIP} -g ${object}
+        DEPENDS ${source} ${ARGN} ${bpf_headers}
+        VERBATIM)
+    add_custom_command(
+        OUTPUT ${skeleton}
+        COMMAND ${HF_BPFTOOL} gen skeleton ${object} name ${name} > ${skeleton}
+        DEPENDS ${object})
+    set(${ret} ${skeleton} PARENT_SCOPE)
+endfunction()
+
+hf_bpf(ebpf/steer.bpf.c steer_bpf HF_BPF_SKELETON)
 add_custom_target(hf_ebpf_skeleton DEPENDS ${HF_BPF_SKELETON})
 
 add_library(hf_ebpf INTERFACE)
