@@ -269,8 +269,8 @@ static void print_all(struct bench *bench, uint32_t rounds)
 int main(int argc, char **argv)
 {
     static struct bench bench;
-    uint32_t rounds = argc > 1 ? (uint32_t)atoi(argv[1]) : 7;
-    uint32_t repeat = argc > 2 ? (uint32_t)atoi(argv[2]) : 200000;
+    uint32_t rounds = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 7;
+    uint32_t repeat = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 200000;
     rounds = rounds < 1 ? 1 : rounds > ROUNDS_MAX ? ROUNDS_MAX : rounds;
     scene_make(&bench.scene);
     for (uint32_t c = 0; c < NUM_CLASSES; c++) {

@@ -74,7 +74,8 @@ def in_holdfastd(kind):
     assert flood.running(), flood.log_tail()
     Process.end_all()
     lab.end()
-    return {"kind": kind, "received": received, "lost": lost, "cookies": asked, "cpu_ns": spent * 1e9 / max(received, 1),
+    return {"kind": kind, "received": received, "lost": lost, "cookies": asked,
+            "cpu_ns": spent * 1e9 / max(received, 1),
             "cpu_share": spent / FLOOD_S}
 
 
@@ -88,36 +89,37 @@ class Numbers:
         return self.by[kind, subject, flows][what] - self.by[kind, "empty", flows][what]
 
 
-def report(numbers, floods, options):
-    print(describe())
-    print(f"method     BPF_PROG_TEST_RUN of a wrapper on core {GATEWAY_CORE}; {options.rounds} interleaved rounds "
-          f"of {options.repeat} packets; every verdict checked")
-    print("numbers    ns for a packet over the floor: least (median) of the rounds. The floor is the wrapper with "
-          "an empty program in it.\n           Undoing what the program did to the frame's ends counts against it.")
-    head = ["class", "floor", *map(name_of, numbers.flows), "aim"]
+def report_programs(numbers, options):
+    print(f"method     BPF_PROG_TEST_RUN of a wrapper on core {GATEWAY_CORE}; {options.rounds} interleaved "
+          f"rounds of {options.repeat} packets; every verdict checked")
+    print("numbers    ns for a packet over the floor: least (median) of the rounds. The floor is the wrapper "
+          "with an empty\n           program in it. Undoing what the program did to the frame's ends counts "
+          "against it.")
     rows = []
     for kind in numbers.classes:
-        for subject in ("steer", "table"):
-            if (kind, subject, 1) not in numbers.by:
-                continue
-            cells = [f"{numbers.over_floor(kind, flows, subject):.0f} "
-                     f"({numbers.over_floor(kind, flows, subject, 'median_ns'):.0f})"
-                     for flows in numbers.flows]
-            name = kind if subject == "steer" else "  a table of flows for it"
-            rows.append([name, f"{numbers.by[kind, 'empty', 1]['min_ns']}", *cells,
-                         str(AIMS.get(kind, "")) if subject == "steer" else ""])
-    table(head, rows)
-    ratios = [f"{name_of(flows)} {numbers.over_floor(FORWARD, flows, 'table') / numbers.over_floor(FORWARD, flows):.1f}"
+        for subject, name in (("steer", kind), ("table", "  a table of flows for it")):
+            if (kind, subject, 1) in numbers.by:
+                cells = [f"{numbers.over_floor(kind, flows, subject):.0f} "
+                         f"({numbers.over_floor(kind, flows, subject, 'median_ns'):.0f})"
+                         for flows in numbers.flows]
+                rows.append([name, f"{numbers.by[kind, 'empty', 1]['min_ns']}", *cells,
+                             str(AIMS.get(kind, "")) if subject == "steer" else ""])
+    table(["class", "floor", *map(name_of, numbers.flows), "aim"], rows)
+    ratios = [f"{name_of(flows)} "
+              f"{numbers.over_floor(FORWARD, flows, 'table') / numbers.over_floor(FORWARD, flows):.1f}"
               for flows in numbers.flows]
-    print("ratio      a table of flows (LRU_HASH by 5-tuple, 2^20 entries, no MAC, no budgets) takes this many "
-          f"times ours: {', '.join(ratios)}")
+    print("ratio      a table of flows (LRU_HASH by 5-tuple, 2^20 entries, no MAC, no budgets) takes this "
+          f"many times ours: {', '.join(ratios)}")
+
+
+def report_spared(numbers, floods):
     for flood, kind in zip(floods, (GARBAGE, CHALLENGE)):
         steer = numbers.over_floor(kind, RANDOM)
-        print(f"spared     {kind}: holdfastd {flood['cpu_ns']:.0f} ns of its own CPU time, the kernel's receiving "
-              f"not counted ({flood['received']} datagrams, {flood['cookies']:.0f} cookies sent, "
-              f"{flood['cpu_share']:.0%} of a core);\n           the program {steer:.0f} ns, from random sources: "
-              f"{flood['cpu_ns'] / steer:.0f} times less. A core does {1e3 / steer:.1f} million of them a second, "
-              f"in holdfastd {1e6 / flood['cpu_ns']:.0f} thousand.")
+        print(f"spared     {kind}: holdfastd {flood['cpu_ns']:.0f} ns of its own CPU time, the kernel's "
+              f"receiving not counted\n           ({flood['received']} datagrams, {flood['cookies']:.0f} "
+              f"cookies sent, {flood['cpu_share']:.0%} of a core); the program {steer:.0f} ns from random "
+              f"sources:\n           {flood['cpu_ns'] / steer:.0f} times less. A core does {1e3 / steer:.1f} "
+              f"million of them a second, in holdfastd {1e6 / flood['cpu_ns']:.0f} thousand.")
 
 
 def run(options):
@@ -127,4 +129,6 @@ def run(options):
         print(json.dumps({"machine": describe().splitlines(), "results": results, "holdfastd": floods},
                          indent=1))
     else:
-        report(Numbers(results), floods, options)
+        print(describe())
+        report_programs(Numbers(results), options)
+        report_spared(Numbers(results), floods)
