@@ -97,5 +97,11 @@ foreach(source IN LISTS bench_sources)
     target_link_libraries(${name} PRIVATE hf_plane)
 endforeach()
 
+# The steering program in a wrapper, on the frames and the scene of its unit tests.
+hf_bpf(tests/bench/steer_wrap.bpf.c steer_wrap_bpf skeleton ebpf/steer.bpf.c tests/bench/steer_wrap.h)
+target_sources(bench_steer PRIVATE ${skeleton} tests/unit/ebpf/case.c tests/unit/ebpf/frame.c
+    tests/unit/ebpf/scene.c)
+target_link_libraries(bench_steer PRIVATE hf_ebpf)
+
 add_test(NAME tidy COMMAND ${CMAKE_SOURCE_DIR}/tools/tidy --build ${CMAKE_BINARY_DIR})
 add_test(NAME tidy_finds COMMAND ${CMAKE_SOURCE_DIR}/tests/tidy/test_tidy.py)

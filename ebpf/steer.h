@@ -17,8 +17,7 @@
  * - steer_live: array of 64-bit words, one bit per ESP index that an SA here has: bit (shard << live_bits |
  *   index). The loader sets max_entries to 2^(shard_bits + live_bits - 6) before loading.
  *
- * - steer_budgets: array of HF_BUDGET_CELLS 64-bit cells. Token buckets by prefix, class and SPI, of all
- * CPUs.
+ * - steer_budgets: array of HF_BUDGET_CELLS 64-bit cells. Token buckets by prefix and SPI, of all CPUs.
  *
  * - steer_flows: per-CPU array of HF_FLOW_CELLS. Token buckets by shard and node, for each CPU by itself.
  *
@@ -40,8 +39,7 @@
  *
  * - sets jiffy_ns in the program's .rodata from clock_getres(CLOCK_MONOTONIC_COARSE), before loading;
  *
- * - turns off what hides bytes from XDP: stripping of VLAN tags by the device (ethtool -K rxvlan off) and
- * LRO;
+ * - turns off what hides bytes from XDP: LRO, and stripping of VLAN tags (ethtool -K DEVICE rxvlan off);
  *
  * - sets a bit of steer_live before the SA's SPI is told to the peer, and clears it after the SA has gone;
  *

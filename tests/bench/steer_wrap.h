@@ -1,7 +1,7 @@
 /* What steer_wrap.bpf.c and bench_steer.c share. */
 #pragma once
 
-#include "ebpf/view.h"
+#include "ebpf/steer.h"
 
 /* What is measured, on the same packets. */
 enum wrap_subject {
