@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ebpf/decide.h"
+#include "ebpf/kind.h"
 
 enum { HF_XDP_DROP = 1, HF_XDP_PASS = 2, HF_XDP_TX = 3, HF_XDP_REDIRECT = 4 };
 
