@@ -1,5 +1,5 @@
-/* What a packet for one of our addresses is: IKE, ESP, a fragment, another node's, or an ICMP error that quotes
- * what we sent. */
+/* What a packet for one of our addresses is: IKE, ESP, a fragment, another node's, or an ICMP error that
+ * quotes what we sent. */
 #pragma once
 
 #include "ebpf/budget.h"
