@@ -95,7 +95,7 @@ def ended(cause):
     return metric("handshakes_total", result="failed", cause=cause)
 
 
-@suite.case("first messages from addresses that are not theirs, IPv4 (with cookies that are made up) and IPv6")
+@suite.case("first messages from addresses that are not theirs, IPv4 with cookies made up, and IPv6")
 def spoofed():
     global scene, first, node
     scene = Scene(configure)
