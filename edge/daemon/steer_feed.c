@@ -15,6 +15,7 @@
 #define COMMIT_INTERVAL_NS (2 * NS_PER_S) /* until no CPU reads the configuration before any more */
 #define LOOK_INTERVAL_NS NS_PER_S         /* for the link addresses of other nodes */
 #define EVENTS_PER_S 1000
+#define ICMP_SOURCES 100 /* so many may use up what is theirs at once */
 
 /* ---- log */
 
@@ -121,6 +122,8 @@ static void rates_fill(struct hf_config *out, const struct config_rates *rates)
         [HF_RATE_NODE_IN_ESP] = rates->esp_per_node,
         [HF_RATE_NODE_IN_IKE] = rates->ike_per_node,
         [HF_RATE_FRAGMENTS] = rates->fragments,
+        [HF_RATE_FRAGMENTS_NODE] = rates->fragments, /* as many again, which those to clients' address leave */
+        [HF_RATE_ICMP_CLIENT] = (uint64_t)rates->icmp_per_source * ICMP_SOURCES,
         [HF_RATE_VERSION] = rates->other_versions,
         [HF_RATE_TOO_BIG] = rates->too_big,
         [HF_RATE_EVENT] = EVENTS_PER_S,
