@@ -122,7 +122,8 @@ static void rates_fill(struct hf_config *out, const struct config_rates *rates)
         [HF_RATE_NODE_IN_ESP] = rates->esp_per_node,
         [HF_RATE_NODE_IN_IKE] = rates->ike_per_node,
         [HF_RATE_FRAGMENTS] = rates->fragments,
-        [HF_RATE_FRAGMENTS_NODE] = rates->fragments, /* as many again, which those to clients' address leave */
+        [HF_RATE_FRAGMENTS_NODE] =
+            rates->fragments, /* as many again, which those to clients' address leave */
         [HF_RATE_ICMP_CLIENT] = (uint64_t)rates->icmp_per_source * ICMP_SOURCES,
         [HF_RATE_VERSION] = rates->other_versions,
         [HF_RATE_TOO_BIG] = rates->too_big,
