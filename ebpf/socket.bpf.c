@@ -7,22 +7,11 @@
 #include <bpf/bpf_helpers.h>
 
 #include "ebpf/classify.h"
+#include "ebpf/maps.h"
 
 /* Where in socket_workers the sockets of this address and port begin: one for each worker. */
 const volatile uint32_t first_socket = 0;
 
-#define HF_ARRAY(name, map_type, flags, entries, value_type)                                                 \
-    struct {                                                                                                 \
-        __uint(type, map_type);                                                                              \
-        __uint(map_flags, flags);                                                                            \
-        __uint(max_entries, entries);                                                                        \
-        __type(key, uint32_t);                                                                               \
-        __type(value, value_type);                                                                           \
-    } name SEC(".maps")
-
-HF_ARRAY(steer_control, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, 1, struct hf_control);
-HF_ARRAY(steer_config, BPF_MAP_TYPE_ARRAY, 0, 2, struct hf_config);
-HF_ARRAY(steer_shards, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, HF_SHARDS_MAX, uint64_t);
 HF_ARRAY(socket_workers, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY, 0, 1, uint64_t);
 
 /* The first bytes of the datagram, from the UDP header on. */

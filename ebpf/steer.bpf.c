@@ -4,6 +4,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+#include "ebpf/maps.h"
 #include "ebpf/program.h"
 
 /* Tests set the clock by hand; the loader leaves this alone, and the verifier removes what depends on it. */
@@ -11,18 +12,6 @@ const volatile uint32_t clock_in_control = 0;
 /* 1 s / HZ of the running kernel. The loader sets it. */
 const volatile uint64_t jiffy_ns = 4000000;
 
-#define HF_ARRAY(name, map_type, flags, entries, value_type)                                                 \
-    struct {                                                                                                 \
-        __uint(type, map_type);                                                                              \
-        __uint(map_flags, flags);                                                                            \
-        __uint(max_entries, entries);                                                                        \
-        __type(key, uint32_t);                                                                               \
-        __type(value, value_type);                                                                           \
-    } name SEC(".maps")
-
-HF_ARRAY(steer_control, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, 1, struct hf_control);
-HF_ARRAY(steer_config, BPF_MAP_TYPE_ARRAY, 0, 2, struct hf_config);
-HF_ARRAY(steer_shards, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, HF_SHARDS_MAX, uint64_t);
 HF_ARRAY(steer_nodes, BPF_MAP_TYPE_ARRAY, 0, HF_NODES_MAX, struct hf_node);
 HF_ARRAY(steer_live, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, 1, uint64_t);
 HF_ARRAY(steer_budgets, BPF_MAP_TYPE_ARRAY, 0, HF_BUDGET_CELLS, uint64_t);
