@@ -93,10 +93,12 @@ def transfer(stage, process, direction, seconds):
                             *flags, timeout_s=seconds + 30)
     spent = cpu_s(process.pid) - before
     end = json.loads(text)["end"]["sum_received"]
+    packets = end["bytes"] / (MTU - 40)
     return {"direction": direction, "mbit_s": end["bits_per_second"] / 1e6,
+            "packets_s": packets / end["seconds"],
             "cpu_share": spent / end["seconds"],
             "gbit_per_cpu_s": end["bytes"] * 8 / 1e9 / spent,
-            "us_per_packet": spent * 1e6 / (end["bytes"] / (MTU - 40))}
+            "us_per_packet": spent * 1e6 / packets}
 
 
 GATEWAYS = {"holdfast": with_holdfast, "strongswan libipsec": with_strongswan, "wireguard-go": with_wireguard}
@@ -119,9 +121,11 @@ def report(results, engine, options):
     print("clients    of holdfast and strongSwan: charon with kernel-libipsec; of wireguard-go: itself; "
           "these limit the rate")
     print(f"cores      gateway on core {GATEWAY_CORE}, client, router, iperf3 on core {CLIENT_CORE}")
-    rows = [[r["gateway"], r["direction"], f"{r['mbit_s']:.0f}", f"{100 * r['cpu_share']:.0f} %",
-             f"{r['gbit_per_cpu_s']:.2f}", f"{r['us_per_packet']:.2f}"] for r in results]
-    table(["gateway", "stream", "Mbit/s", "gateway CPU", "Gbit per CPU s", "CPU us a packet"], rows)
+    rows = [[r["gateway"], r["direction"], f"{r['mbit_s']:.0f}", f"{r['packets_s']:.0f}",
+             f"{100 * r['cpu_share']:.0f} %", f"{r['gbit_per_cpu_s']:.2f}", f"{r['us_per_packet']:.2f}"]
+            for r in results]
+    table(["gateway", "stream", "Mbit/s", "packets/s", "gateway CPU", "Gbit per CPU s", "CPU us a packet"],
+          rows)
     base = {r["direction"]: r["gbit_per_cpu_s"] for r in results if r["gateway"].startswith("strongswan")}
     for r in results:
         if not r["gateway"].startswith("strongswan"):
