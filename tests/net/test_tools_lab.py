@@ -8,7 +8,7 @@ from lab import TOP, labfile
 from lab.capture import Capture
 from lab.holdfast import write
 from lab.process import Process, run, wait_until
-from lab.routes import Flap, pinned_to
+from lab.routes import Flap, pin, pinned_to
 from lab.scene import Scene
 from lab.suite import Suite
 from lab.topology import ANYCAST4, INNER4, INNER6, OUTER
@@ -176,7 +176,8 @@ def two_nodes():
     global scene, alice
     scene = Scene(spec="two-nodes")
     alice, bob = scene.lab_client("alice"), scene.lab_client("bob")
-    for client in (alice, bob):
+    for client, name, node in ((alice, "alice", "n1"), (bob, "bob", "n2")):
+        pin(scene.lab.way(name), node)
         client.connect()
         assert ping(client.node, INNER4) == (5, 5) and ping(client.node, INNER6) == (5, 5)
     assert download(bob.node)[0] == 100_000_000

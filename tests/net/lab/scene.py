@@ -25,6 +25,8 @@ class Scene:
         self.gateway = next(iter(self.gateways.values()))
         for gateway in self.gateways.values():
             configure(self, gateway.config)
+            if "steering" in gateway.config:
+                self.lab.steers(gateway.node.name)
         self.num_clients, self.client_settings = 0, {}
         self.web = WebServer(self.lab)
         if start:

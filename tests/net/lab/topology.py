@@ -201,7 +201,7 @@ class Lab:
     def _neighbour(self, name):
         return next(other for here, other in self.links if here == name)
 
-    def steers(self, interface="gw"):
+    def steers(self, interface):
         """The gateway behind this interface of the router may have an XDP program: what the router sends has
         checksums, which nobody would add behind a cpumap, and it takes what the program sends back
         (pass.bpf.c)."""
