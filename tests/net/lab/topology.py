@@ -210,7 +210,16 @@ class Lab:
             run(["clang-19", "-target", "bpf", "-O2", "-g", "-c", "-o", program,
                  os.path.join(os.path.dirname(os.path.abspath(__file__)), "pass.bpf.c")])
         self.router.run("ethtool", "-K", interface, "tx", "off")
-        self.router.run("ip", "link", "set", interface, "xdp", "obj", program, "sec", "xdp")
+        run(["ip", "-n", self.router.name, "link", "set", interface, "xdp", "obj", program, "sec", "xdp"],
+            env={"TC_BPF_MNT": self.bpf_mount("ip")})
+
+    def bpf_mount(self, name):
+        """A BPF file system of its own: that in /sys is not to be seen everywhere."""
+        mount = self.path(f"bpf-{name}")
+        if not os.path.ismount(mount):
+            os.makedirs(mount)
+            run(["mount", "-t", "bpf", "bpf", mount])
+        return mount
 
     def whole_datagrams(self):
         """From here on a capture on the gateway's outer interface shows each datagram by itself."""
