@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Floods of spoofed packets with steering on: each kind is counted by name, clients connect, a transfer goes on.
-HOLDFAST_ATTACK_RATE says how many packets a second (20000), HOLDFAST_SEED which (1)."""
+"""Floods of spoofed packets with steering on: each kind is counted by name, clients connect, a slow transfer
+goes on. HOLDFAST_ATTACK_RATE says how many packets a second (20000), HOLDFAST_SEED which (1)."""
 import json
 import os
 import time
@@ -35,8 +35,8 @@ def received():
 
 
 def under(kind, *names):
-    """Pings, a transfer at 1 MB/s and logins of all clients beside a flood of this kind, which must be counted
-    under these names. The ratio is printed and not asserted: sender, gateway and clients share the CPUs."""
+    """Pings, a transfer at 1 MB/s and logins of all clients beside a flood of this kind, which must be
+    counted under these names. The ratio is printed and not asserted: sender, gateway and clients share the CPUs."""
     transfer = Download(first.node, rate="1M", patience_s=60)
     time.sleep(1)
     start, bytes_before = time.monotonic(), received()
@@ -58,8 +58,8 @@ def under(kind, *names):
     assert process.wait() == 0, process.log_tail()
     said = json.loads(process.log_tail(1))
     moved = {name: count - before[name] for name, count in verdicts().items() if count > before[name]}
-    print(f"  {said['sent'] / said['seconds']:.0f}/s; {len(took_ms)} clients in {took_ms} ms; pings {came} of "
-          f"{sent}; transfer {calm / 1e6:.2f} -> {flooded / 1e6:.2f} MB/s ({flooded / calm:.0%}); {moved}")
+    print(f"  {said['sent'] / said['seconds']:.0f}/s; {len(took_ms)} clients in {took_ms} ms; pings {came} "
+          f"of {sent}; transfer {calm / 1e6:.2f} -> {flooded / 1e6:.2f} MB/s ({flooded / calm:.0%}); {moved}")
     assert transfer.process.running() and flooded > 0
     transfer.process.stop()
     for client in clients:
