@@ -36,7 +36,8 @@ def received():
 
 def under(kind, *names):
     """Pings, a transfer at 1 MB/s and logins of all clients beside a flood of this kind, which must be
-    counted under these names. The ratio is printed and not asserted: sender, gateway and clients share the CPUs."""
+    counted under these names. The ratio is printed and not asserted: sender, gateway and clients share the
+    CPUs."""
     transfer = Download(first.node, rate="1M", patience_s=60)
     time.sleep(1)
     start, bytes_before = time.monotonic(), received()
