@@ -14,8 +14,8 @@ clients = []
 
 
 def verdicts(name):
-    return sum(gateway.metrics()[f'holdfast_steering_packets_total{{verdict="{name}"}}']
-               for gateway in scene.gateways.values())
+    key = f'holdfast_steering_packets_total{{verdict="{name}"}}'
+    return sum(gateway.metrics()[key] for gateway in scene.gateways.values())
 
 
 def sessions():
@@ -52,7 +52,7 @@ def counted():
     forwarded = verdicts("node_ike") + verdicts("node_esp")
     taken = verdicts("note_hop")
     print(f"  sessions {sessions()}, forwarded {forwarded:.0f}, taken {taken:.0f}")
-    assert forwarded >= 3 and abs(forwarded - taken) <= 2  # a liveness check may come between the two questions
+    assert 3 <= forwarded <= taken <= forwarded + 20  # which was asked for later, and clients go on
     for gateway in scene.gateways.values():
         assert gateway.metrics()["holdfast_handed_over_total"] == 0
 
