@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Three nodes behind one address and a router that spreads flows by their ports, as tests/net/labs/three-nodes
-says: whichever node a packet comes to, it reaches the one that has the session."""
+"""Three nodes behind one address and a router that spreads flows by their ports (labs/three-nodes.yaml):
+whichever node a packet comes to, it reaches the one that has the session."""
 from lab.process import wait_until
 from lab.scene import Scene
 from lab.suite import Suite
