@@ -74,7 +74,6 @@ def under(kind, *names):
 def init():
     global scene, attacker, first
     scene = Scene(configure)
-    scene.lab.steers()
     run(["clang-19", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-o", scene.lab.path("attack"),
          SOURCE])
     attacker = scene.lab.client("attacker")
