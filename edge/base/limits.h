@@ -51,6 +51,12 @@ enum {
     SHARD_BITS_MIN = 4,
     SHARD_BITS_MAX = 14,
 
+    FLEET_NODE_MAX = 1023, /* highest node number: ten bits of every IV */
+    FLEET_MEMBERS_MAX = 256,
+    FLEET_SITE_BYTES = 32, /* names, with their terminating zero */
+    FLEET_VERSION_BYTES = 32,
+    FLEET_EFFECTS_MAX = 256, /* one fleet_step */
+
     EFFECTS_MAX = 64, /* one core_step */
     EFFECT_BYTES_MAX =
         143360, /* what one step's effects carry: a fragmented message, its copy, a record, names */

@@ -6,7 +6,7 @@
 #include "ebpf/shared.h"
 #include "edge/base/env.h"
 #include "edge/core/plane.h"
-#include "edge/core/store_op.h"
+#include "edge/session/store_op.h"
 #include "edge/crypto/cert.h"
 #include "edge/crypto/seal.h"
 #include "edge/ike/policy.h"

@@ -142,7 +142,8 @@ static void io_samples(struct status *s)
 
 static void store_samples(struct status *s)
 {
-    static const char *const types[STORE_OP_TYPES] = {"claim", "scan", "put", "delete"};
+    static const char *const types[STORE_OP_TYPES] = {"claim", "scan",    "put",  "delete", "release",
+                                                      "lease", "unlease", "view", "forget", "once"};
     static const char *const results[STORE_RESULTS] = {"ok", "fenced", "full", "down", "unknown"};
     for (int type = 0; type < STORE_OP_TYPES; type++) {
         for (int result = 0; result < STORE_RESULTS; result++) {

@@ -1,4 +1,4 @@
-/* The session store: where sessions survive a restart. Asynchronous: an operation (edge/core/store_op.h) goes
+/* The session store: where sessions survive a restart. Asynchronous: an operation (edge/session/store_op.h) goes
  * in with its token and comes back as a completion, a scan as any number of records and then its completion.
  * Operations of one worker are carried out in the order they were submitted; those of different workers in
  * any. A completion STORE_OK means durable. No failure of the medium ends the process or the store: every
@@ -11,7 +11,7 @@
  * gives 1. (At one restart an hour that is after seven years.) */
 #pragma once
 
-#include "edge/core/store_op.h"
+#include "edge/session/store_op.h"
 
 #define STORE_ERROR_MAX 256
 #define STORE_SIZE_MB_DEFAULT 1024
@@ -75,7 +75,7 @@ void store_close(struct store *store);
 /* Upper bounds of the latency histogram (submission to completion); a last bucket holds what took longer. */
 #define STORE_LATENCY_BOUNDS_US                                                                              \
     {100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 1000000}
-enum { STORE_LATENCY_BUCKETS = 13, STORE_OP_TYPES = 4, STORE_RESULTS = 5 };
+enum { STORE_LATENCY_BUCKETS = 13, STORE_RESULTS = 5 };
 
 struct store_stats {
     uint64_t ops[STORE_OP_TYPES][STORE_RESULTS]; /* completed, by enum store_op_type and store_result */

@@ -2,7 +2,7 @@
  * fails. Operations are carried out one after the other. */
 #pragma once
 
-#include "edge/core/store_op.h"
+#include "edge/session/store_op.h"
 #include "tests/lib/rand.h"
 
 enum { STORE_MODEL_RECORDS = 256, STORE_MODEL_SHARDS = 16 };

@@ -1,4 +1,4 @@
-/* What every kind of store promises (edge/store/store.h, edge/core/store_op.h), on each of them. */
+/* What every kind of store promises (edge/store/store.h, edge/session/store_op.h), on each of them. */
 #include "edge/base/limits.h"
 #include "tests/unit/base/random.h"
 #include "tests/unit/store/harness.h"
