@@ -6,8 +6,8 @@
 
 enum store_op_type {
     STORE_CLAIM,  /* become the owner of a shard: epoch = max(epoch, op.epoch) + 1, durable before it is
-                     answered.  In a fleet: STORE_FENCED while another node with a lease has it, or when we have
-                     no lease */
+                     answered. In a fleet: STORE_FENCED while another node with a lease has it, or when we
+                     have no lease */
     STORE_SCAN,   /* all records of a shard: store_record events, then STORE_DONE */
     STORE_PUT,    /* write (shard, index); fenced by epoch */
     STORE_DELETE, /* remove (shard, index); absent is fine; fenced by epoch */

@@ -1,8 +1,8 @@
-/* The session store: where sessions survive a restart. Asynchronous: an operation (edge/session/store_op.h) goes
- * in with its token and comes back as a completion, a scan as any number of records and then its completion.
- * Operations of one worker are carried out in the order they were submitted; those of different workers in
- * any. A completion STORE_OK means durable. No failure of the medium ends the process or the store: every
- * operation is answered, and later ones are tried again.
+/* The session store: where sessions survive a restart. Asynchronous: an operation (edge/session/store_op.h)
+ * goes in with its token and comes back as a completion, a scan as any number of records and then its
+ * completion. Operations of one worker are carried out in the order they were submitted; those of different
+ * workers in any. A completion STORE_OK means durable. No failure of the medium ends the process or the
+ * store: every operation is answered, and later ones are tried again.
  *
  * Fencing: a shard has an epoch, 0 at first, which STORE_CLAIM raises. A put or delete whose epoch is not the
  * shard's is refused with STORE_FENCED. Epochs have 16 bits and are part of every IV, so they never start
