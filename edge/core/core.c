@@ -231,6 +231,9 @@ static void step_event(struct core *core, const struct event *event)
     case EVENT_POLICY:
         step_policy(core, event->policy.policy, event->policy.pool_memory, event->policy.spi);
         break;
+    case EVENT_SHARD:
+    case EVENT_LEASE:
+        break; /* not yet */
     }
 }
 

@@ -6,6 +6,7 @@
 #include "ebpf/shared.h"
 #include "edge/base/env.h"
 #include "edge/core/plane.h"
+#include "edge/session/fleet.h"
 #include "edge/session/store_op.h"
 #include "edge/crypto/cert.h"
 #include "edge/crypto/seal.h"
@@ -14,7 +15,7 @@
 #include "edge/ike/tables.h"
 
 enum event_type {
-    EVENT_START,    /* first event: claim shards, read the store back */
+    EVENT_START,    /* first event: claim shards, read the store back; in a fleet nothing is claimed yet */
     EVENT_DATAGRAM, /* an IKE message; on 4500 without its non-ESP marker */
     EVENT_TIMER,    /* core_deadline() has come */
     EVENT_STORE_DONE,
@@ -23,6 +24,21 @@ enum event_type {
     EVENT_PLANE,   /* news from the data plane */
     EVENT_COMMAND, /* an operator's */
     EVENT_POLICY,  /* reload: a new policy and memory for its pools */
+    EVENT_SHARD,   /* fleet: take, give or drop a shard; EFFECT_SHARD says what became of it */
+    EVENT_LEASE,   /* fleet: whether anything new may be begun; false until the first one */
+};
+
+enum shard_wish {
+    SHARD_TAKE, /* claim it, read its sessions, serve them */
+    SHARD_GIVE, /* write its sessions, release it, forget them without a word to the clients */
+    SHARD_DROP, /* another has it: forget its sessions at once */
+};
+
+struct event_shard {
+    enum shard_wish wish;
+    uint16_t shard; /* one of core_config.shards */
+    uint16_t epoch; /* SHARD_TAKE: the claimed one must be above it. SHARD_DROP: the other's; older news are
+                       ignored */
 };
 
 struct event_datagram {
@@ -61,15 +77,32 @@ struct event {
             void *pool_memory; /* core_pool_bytes(policy); the old one is free after this event */
             const struct hf_spi_config *spi; /* copied; NULL: as before */
         } policy;
+        struct event_shard shard;
+        bool may_begin; /* EVENT_LEASE */
     };
 };
 
-enum effect_type { EFFECT_SEND, EFFECT_PLANE, EFFECT_STORE, EFFECT_AUDIT, EFFECT_POLICY_FREE };
+enum effect_type {
+    EFFECT_SEND,
+    EFFECT_PLANE,
+    EFFECT_STORE,
+    EFFECT_AUDIT,
+    EFFECT_POLICY_FREE,
+    EFFECT_SHARD, /* for the fleet engine */
+};
 
 struct effect_send {
     struct endpoint local, remote;
     struct span bytes; /* without marker */
     bool natt;         /* the host puts the non-ESP marker in front */
+};
+
+struct effect_shard {
+    enum fleet_shard_news news;
+    uint16_t shard;
+    uint16_t epoch;           /* ours; FLEET_SHARD_LOST: ours until now */
+    enum store_result result; /* FLEET_SHARD_FAILED */
+    uint32_t sessions;        /* that came, or went */
 };
 
 /* One line of the event log. Spans and pointers are valid until the next core_step(). */
@@ -120,6 +153,7 @@ struct effect {
         struct store_op store;
         struct audit audit;
         const struct policy *policy; /* EFFECT_POLICY_FREE: the engine no longer refers to it */
+        struct effect_shard shard;
     };
 };
 
@@ -131,7 +165,8 @@ struct effects {
 };
 
 struct core_config {
-    const uint16_t *shards; /* this worker's shards, ascending; belongs to the host, outlives the core */
+    const uint16_t *shards; /* this worker's shards, owned or not, ascending; belongs to the host, outlives
+                               the core */
     uint32_t num_shards;
     uint8_t shard_bits;
     uint32_t sessions_max;  /* of the whole fleet's shards on a full node; per shard: ceil(sessions_max /
@@ -142,6 +177,8 @@ struct core_config {
     uint8_t fleet_key[FLEET_KEY_BYTES];
     struct rand_source rand;
     const struct policy *policy;
+    bool in_fleet; /* shards come and go by EVENT_SHARD; ready at once */
+    uint16_t node; /* 1..FLEET_NODE_MAX, part of every IV (docs/FLEET.md); 0: not in a fleet */
 };
 
 /* The SPI layout's keys of this fleet. Key epochs have numbers from 1 on, of which an SPI has room for three:

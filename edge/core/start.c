@@ -74,7 +74,11 @@ void start_begin(struct core *core)
 {
     hf_assert(!core->started);
     core->started = true;
-    claim_some(core);
+    if (core->config.in_fleet) {
+        start_ready(core);
+    } else {
+        claim_some(core);
+    }
 }
 
 void start_timer(struct core *core)

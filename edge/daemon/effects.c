@@ -166,6 +166,8 @@ static void carry_out(struct worker *w, const struct effect *effect)
         atomic_store(&w->released, effect->policy);
         mesh_notify(&w->port, w->shared->mesh.num_threads - 1);
         break;
+    case EFFECT_SHARD:
+        break; /* only in a fleet */
     }
 }
 

@@ -116,4 +116,6 @@ struct policy {
     uint32_t half_open_per_address; /* IKE SAs of one IPv4 address; of networks: limits.h */
     uint32_t cookie_threshold;      /* half-open IKE SAs from which on COOKIE is demanded; 0 = always */
     enum policy_store_failure store_failure;
+    bool takeover_strict; /* what another node's sessions receive under their old keys is dropped until those
+                             are rekeyed: nothing can be replayed at a takeover */
 };

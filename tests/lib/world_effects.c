@@ -72,6 +72,7 @@ void world_effects(struct world *world)
             effect_audit(world, &effect->audit);
             break;
         case EFFECT_POLICY_FREE:
+        case EFFECT_SHARD:
             break;
         }
     }
