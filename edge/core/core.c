@@ -27,6 +27,7 @@ static struct ike_config engine_config(const struct core_config *config)
         .children_per_shard = per_shard(config->children_max, config->shard_bits),
         .half_open_max = config->half_open_max,
         .spi = config->spi,
+        .node = config->node,
         .rand = config->rand,
     };
     memcpy(engine.fleet_key, config->fleet_key, sizeof(engine.fleet_key));

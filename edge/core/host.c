@@ -65,6 +65,7 @@ static void host_child_install(void *context, const struct ike_sa *sa, const str
         .local = sa->local,
         .remote = sa->remote,
         .iv_epoch = core->shards[position].epoch,
+        .iv_node = core->config.node,
         .sequence_out = child->sequence_out,
         .sequence_limit = child->sequence_limit,
         .replay_start = child->sequence_in,

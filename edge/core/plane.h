@@ -32,7 +32,8 @@ struct plane_child {
     struct esp_suite suite;
     struct esp_keys key_in, key_out;
     struct endpoint local, remote;
-    uint16_t iv_epoch;        /* high 16 bits of every IV under key_out: the shard's ownership epoch */
+    uint16_t iv_epoch;        /* of every IV under key_out (edge/base/iv.h): the shard's ownership epoch, */
+    uint16_t iv_node;         /* and we */
     uint64_t sequence_out;    /* last outbound sequence number that may have been used */
     uint64_t sequence_limit;  /* PLANE_EVENT_SEQUENCE is due before this one is reached */
     uint64_t replay_start;    /* inbound numbers up to this one are old */

@@ -20,13 +20,13 @@ void esp_in_init(struct esp_in *sa, const struct esp_suite *suite, uint32_t spi,
     replay_init(&sa->replay, replay_start);
 }
 
-void esp_out_init(struct esp_out *sa, const struct esp_suite *suite, uint32_t spi, uint16_t iv_epoch,
+void esp_out_init(struct esp_out *sa, const struct esp_suite *suite, uint32_t spi, uint64_t high,
                   uint64_t sequence, uint64_t limit)
 {
     sa->shape = shape_of(suite);
     sa->spi = spi;
-    sa->iv_high = (uint64_t)iv_epoch << 48;
-    sa->max = suite->esn ? (UINT64_C(1) << 48) - 1 : UINT32_MAX;
+    sa->iv_high = high;
+    sa->max = suite->esn ? IV_COUNTER_MAX : UINT32_MAX;
     sa->spent = sa->max - sa->max / 8;
     sa->sequence = sequence;
     sa->limit = 0;

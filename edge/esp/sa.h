@@ -2,6 +2,7 @@
  * is large, can be made again from the keys, and an idle SA needs none. */
 #pragma once
 
+#include "edge/base/iv.h"
 #include "edge/crypto/esp_cipher.h"
 #include "edge/esp/replay.h"
 
@@ -31,8 +32,8 @@ struct esp_out {
     uint64_t limit;   /* highest one that may be used: reserved in the store, and within the number's width */
     uint64_t half;    /* esp_out_wants_limit() from here on */
     uint64_t spent;   /* esp_out_is_spent() from here on */
-    uint64_t max;     /* 2^32 - 1; with ESN 2^48 - 1, because the IV has room for no more */
-    uint64_t iv_high; /* the epoch in its place */
+    uint64_t max;     /* 2^32 - 1; with ESN IV_COUNTER_MAX: the IV has room for no more */
+    uint64_t iv_high; /* iv_high() */
     uint32_t spi;
     struct esp_shape shape;
 };
@@ -42,9 +43,9 @@ void esp_in_init(struct esp_in *sa, const struct esp_suite *suite, uint32_t spi,
 
 /* `sequence` is the last number that may have been used, `limit` the last that may be.
  *
- * IV = iv_epoch(16) | sequence number(48). Numbers are used once under a key by one owner, epochs are of one
- * owner: so no IV comes twice under a key, even when two nodes believe to own it. */
-void esp_out_init(struct esp_out *sa, const struct esp_suite *suite, uint32_t spi, uint16_t iv_epoch,
+ * The sequence number is the IV's counter. Numbers are used once under a key by one owner, `high` (iv_high())
+ * is of one owner: so no IV comes twice under a key, even when two nodes believe to own it. */
+void esp_out_init(struct esp_out *sa, const struct esp_suite *suite, uint32_t spi, uint64_t high,
                   uint64_t sequence, uint64_t limit);
 /* Raises the limit, and half counts from now; a lower one than before is ignored. */
 void esp_out_limit(struct esp_out *sa, uint64_t limit);

@@ -92,6 +92,7 @@ struct ike_config {
     uint32_t half_open_max;
     struct hf_spi_config spi;
     uint8_t fleet_key[32];
+    uint16_t node; /* part of every IV */
     struct rand_source rand;
     struct ike_host host;
 };

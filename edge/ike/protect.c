@@ -1,19 +1,19 @@
 /* SK and SKF payloads: sealing our messages, opening the peer's (RFC 7296 3.14, RFC 7383). */
+#include "edge/base/iv.h"
 #include "edge/base/secret.h"
 #include "edge/base/reader.h"
 #include "edge/ike/internal.h"
 
-#define IV_COUNTER_BITS 48
 #define STRANGERS_RESERVE 4 /* the last quarter of the blocks is for those who have logged in */
 
-/* No key ever encrypts twice under one IV: the shard's ownership epoch stands above a counter that only this
- * owner moves. */
+/* No key ever encrypts twice under one IV: the shard's ownership epoch and our node stand above a counter
+ * that only this process moves. */
 uint64_t sa_next_iv(struct ike *ike, struct ike_sa *sa)
 {
     uint32_t position = slab_position(&ike->sas, sa->slot);
-    uint64_t epoch = ike->config.host.epoch(ike->config.host.context, position);
-    hf_assert(sa->iv_counter < UINT64_C(1) << IV_COUNTER_BITS);
-    return epoch << IV_COUNTER_BITS | sa->iv_counter++;
+    uint16_t epoch = ike->config.host.epoch(ike->config.host.context, position);
+    hf_assert(sa->iv_counter <= IV_COUNTER_MAX);
+    return iv_high(epoch, ike->config.node) | sa->iv_counter++;
 }
 
 static struct sk_key sa_key(const struct ike_sa *sa, bool outbound)

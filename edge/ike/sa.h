@@ -129,7 +129,7 @@ struct ike_sa {
     uint64_t spi_i, spi_r;
     struct ike_suite suite;
     struct ike_keys keys;
-    uint64_t iv_counter; /* low 48 bits of the next IV */
+    uint64_t iv_counter; /* of the next IV */
     uint32_t peer_next_id;
     uint32_t our_next_id;
     struct sent_message response; /* to peer_next_id - 1 */

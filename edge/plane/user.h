@@ -78,8 +78,9 @@ void plane_user_spi_config(struct plane_user *plane, const struct hf_spi_config 
 /* Carries out an operation at once. CAUSE_PLANE when it cannot: unknown child, child or SPI installed
  * already, SPI that is not of this worker's shards, algorithms the library refuses.
  *
- * IV of an outbound packet: iv_epoch(16) | sequence number(48). A key must never be installed with the same
- * epoch and a sequence_out below what was sent before; no number above sequence_limit is ever sent. */
+ * IV of an outbound packet: iv_high(iv_epoch, iv_node) | sequence number. A key must never be installed with
+ * the same epoch and node and a sequence_out below what was sent before; no number above sequence_limit is
+ * ever sent. */
 void plane_user_op(struct plane_user *plane, ns_t now, const struct plane_op *op,
                    struct plane_done *ret_done);
 

@@ -185,8 +185,8 @@ void child_carry_outbound(struct plane_user *plane, struct user_child *child)
 static void child_fill(struct user_child *child, const struct plane_child *install)
 {
     esp_in_init(&child->in, &install->suite, install->spi_in, install->replay_start);
-    esp_out_init(&child->out, &install->suite, install->spi_out, install->iv_epoch, install->sequence_out,
-                 install->sequence_limit);
+    esp_out_init(&child->out, &install->suite, install->spi_out, iv_high(install->iv_epoch, install->iv_node),
+                 install->sequence_out, install->sequence_limit);
     child->suite = install->suite;
     child->key_in = install->key_in;
     child->key_out = install->key_out;

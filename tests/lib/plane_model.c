@@ -22,12 +22,13 @@ static struct plane_model_child *child_of(struct plane_model *plane, uint32_t ch
 
 static void key_note(struct plane_model *plane, const struct plane_child *install)
 {
-    struct plane_model_key key = {.iv_epoch = install->iv_epoch};
+    struct plane_model_key key = {.iv_epoch = install->iv_epoch, .iv_node = install->iv_node};
     struct span bytes =
         span_of(install->key_out.encr, encr_key_bytes(install->suite.encr, install->suite.encr_bits));
     hash_sha256(&bytes, 1, key.digest);
     for (uint32_t i = 0; i < HF_MIN(plane->num_keys, (uint32_t)PLANE_MODEL_KEYS); i++) {
         plane->key_reused |= plane->keys[i].iv_epoch == key.iv_epoch &&
+                             plane->keys[i].iv_node == key.iv_node &&
                              memcmp(plane->keys[i].digest, key.digest, sizeof(key.digest)) == 0;
     }
     plane->keys[plane->num_keys++ % PLANE_MODEL_KEYS] = key; /* of long runs the latest */

@@ -25,10 +25,10 @@ struct plane_model_child {
     struct plane_volume soft, hard;
 };
 
-/* An outbound key as it was installed: never twice with one epoch, for the epoch makes its IVs new. */
+/* An outbound key as it was installed: never twice with one epoch and node, for these make its IVs new. */
 struct plane_model_key {
     uint8_t digest[32];
-    uint16_t iv_epoch;
+    uint16_t iv_epoch, iv_node;
 };
 
 struct plane_model {

@@ -59,7 +59,7 @@ static void echo_send(struct load *load, struct session *session)
     struct esp_cipher cipher;
     bool good = esp_cipher_init(&cipher, &child->suite, &child->key_out);
     hf_assert(good);
-    esp_out_init(&out, &child->suite, child->spi_out, 1, child->sent, UINT64_MAX);
+    esp_out_init(&out, &child->suite, child->spi_out, iv_high(1, 0), child->sent, UINT64_MAX);
     packet_write(load, session, bytes + out.shape.head_len);
     enum cause cause = esp_seal(&out, &cipher, bytes, PACKET_BYTES);
     hf_assert(cause == CAUSE_NONE);

@@ -19,7 +19,7 @@ static struct pair *pair_make(const struct suite_row *row, uint64_t sequence)
 
     cr_assert(esp_cipher_init(&pair.cipher_out, &suite, &keys));
     cr_assert(esp_cipher_init(&pair.cipher_in, &suite, &keys));
-    esp_out_init(&pair.out, &suite, SPI, 3, sequence, UINT64_MAX);
+    esp_out_init(&pair.out, &suite, SPI, iv_high(3, 0), sequence, UINT64_MAX);
     esp_in_init(&pair.in, &suite, SPI, sequence);
     return &pair;
 }
@@ -177,9 +177,9 @@ Test(esp_packet, sequence_numbers_end)
 
     for (int esn = 0; esn < 2; esn++) {
         struct esp_suite suite = suite_of(&suites[esn]);
-        uint64_t last = esn ? (UINT64_C(1) << 48) - 1 : UINT32_MAX;
+        uint64_t last = esn ? IV_COUNTER_MAX : UINT32_MAX;
         cr_assert(esp_cipher_init(&cipher, &suite, &keys));
-        esp_out_init(&out, &suite, SPI, 1, last - 2, UINT64_MAX);
+        esp_out_init(&out, &suite, SPI, iv_high(1, 0), last - 2, UINT64_MAX);
         for (int i = 0; i < 4; i++) {
             inner_v4(packet + out.shape.head_len, 40);
             cr_expect_eq(esp_seal(&out, &cipher, packet, 40), i < 2 ? CAUSE_NONE : CAUSE_ESP_SEQUENCE);
@@ -187,7 +187,7 @@ Test(esp_packet, sequence_numbers_end)
         cr_expect_eq(out.sequence, last);
         cr_expect(esp_out_is_spent(&out));
 
-        esp_out_init(&out, &suite, SPI, 1, 10, 20);
+        esp_out_init(&out, &suite, SPI, iv_high(1, 0), 10, 20);
         cr_expect(!esp_out_is_spent(&out));
         for (int i = 1; i <= 12; i++) {
             inner_v4(packet + out.shape.head_len, 40);
@@ -205,15 +205,15 @@ Test(esp_packet, sequence_numbers_end)
     }
 }
 
-/* One key, installed by three owners that know nothing of each other, and by one again above what it
- * reserved. */
+/* One key, installed by owners that know nothing of each other, of which two were given one epoch by a store
+ * that forgot the first claim, and by one again above what it reserved. */
 Test(esp_packet, no_iv_twice)
 {
-    static uint64_t ivs[4 * 500];
+    static uint64_t ivs[6 * 500];
     const struct {
-        uint16_t epoch;
+        uint16_t epoch, node;
         uint64_t sequence;
-    } installs[] = {{1, 0}, {2, 0}, {65535, 0}, {2, 500}};
+    } installs[] = {{1, 0, 0}, {2, 0, 0}, {65535, 0, 0}, {2, 0, 500}, {2, 1, 0}, {2, FLEET_NODE_MAX, 0}};
     struct esp_suite suite = suite_of(&suites[1]);
     struct esp_keys keys = keys_of(1);
     size_t num = 0;
@@ -224,7 +224,8 @@ Test(esp_packet, no_iv_twice)
         uint8_t packet[128] = {0};
 
         cr_assert(esp_cipher_init(&cipher, &suite, &keys));
-        esp_out_init(&out, &suite, SPI, installs[i].epoch, installs[i].sequence, UINT64_MAX);
+        esp_out_init(&out, &suite, SPI, iv_high(installs[i].epoch, installs[i].node), installs[i].sequence,
+                     UINT64_MAX);
         for (int k = 0; k < 500; k++) {
             inner_v4(packet + out.shape.head_len, 40);
             cr_assert_eq(esp_seal(&out, &cipher, packet, 40), CAUSE_NONE);
