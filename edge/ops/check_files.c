@@ -87,6 +87,10 @@ void check_files(const struct check *check, unsigned mode)
     if (!config->fleet_key_generated) {
         file_check(check, "fleet_key", config->fleet_key, true);
     }
+    file_check(check, "store.password_file", config->store.password_file, true);
+    file_check(check, "store.tls.ca", config->store.tls.ca, false);
+    file_check(check, "store.tls.certificate", config->store.tls.certificate, false);
+    file_check(check, "store.tls.key", config->store.tls.key, true);
     user_check(check);
     if (config->log.file != NULL && strcmp(config->log.file, "-") != 0) {
         log_folder(check);

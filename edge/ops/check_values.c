@@ -19,6 +19,8 @@ bool check_default(const struct check *check, char **text, const char *value)
 
 /* ---- numbers ---- */
 
+enum { FLEET_SHARD_BITS = 10 }; /* so that a node more or less moves a small part of each */
+
 #define NUMBER(path, member, usual, min, max)                                                                \
     {path, offsetof(struct config, member), sizeof(((struct config *)NULL)->member), usual, min, max}
 
@@ -35,6 +37,13 @@ static const struct number_rule {
     NUMBER("shard_bits", shard_bits, SHARD_BITS_MIN, SHARD_BITS_MIN, SHARD_BITS_MAX),
     NUMBER("plane.mtu", plane.mtu, 1360, 1280, 9000), /* 1280: IPv6 demands it of every link */
     NUMBER("store.size_mb", store.size_mb, 1024, 16, 1u << 20),
+    NUMBER("store.replicas", store.replicas, 0, 0, 16),
+    NUMBER("fleet.node", fleet.node, 0, 1, FLEET_NODE_MAX),
+    NUMBER("fleet.weight", fleet.weight, 1, 1, 1000),
+    NUMBER("fleet.mtu", fleet.mtu, 1500, 1280, 9216),
+    NUMBER("fleet.port", fleet.port, 4502, 1, 65535),
+    NUMBER("fleet.takes_per_s", fleet.takes_per_s, 500, 1, 100000),
+    NUMBER("fleet.gives_per_s", fleet.gives_per_s, 100, 1, 100000),
     NUMBER("limits.sessions", limits.sessions, 10000, 1, 4000000),
     NUMBER("limits.half_open", limits.half_open, 1000, 16, 1000000),
     NUMBER("limits.half_open_per_address", limits.half_open_per_address, 250, 1, 1000000),
@@ -102,6 +111,9 @@ void check_numbers(const struct check *check)
                        rule->min, rule->max);
             number_set(check, rule, rule->usual); /* for the checks that follow */
         }
+    }
+    if (check_has(check, "fleet") && !check_has(check, "shard_bits")) {
+        check->config->shard_bits = FLEET_SHARD_BITS;
     }
     struct config_limits *limits = &check->config->limits;
     if (!check_has(check, "limits.half_open_per_address")) {
@@ -256,7 +268,7 @@ static void fleet_key_default(const struct check *check)
     struct config *config = check->config;
     const char *slash = config->store.path == NULL ? NULL : strrchr(config->store.path, '/');
 
-    if (config->fleet_key != NULL || slash == NULL) {
+    if (config->fleet_key != NULL || slash == NULL || config->fleet.is_on) {
         return;
     }
     config->fleet_key_generated = true;
@@ -295,6 +307,10 @@ void check_paths(const struct check *check, const char *folder)
         config->log.level = CONFIG_LOG_INFO;
     }
     path_resolve(check, folder, &config->store.path);
+    path_resolve(check, folder, &config->store.password_file);
+    path_resolve(check, folder, &config->store.tls.ca);
+    path_resolve(check, folder, &config->store.tls.certificate);
+    path_resolve(check, folder, &config->store.tls.key);
     path_resolve(check, folder, &config->fleet_key);
     path_resolve(check, folder, &config->control.socket);
     if (strcmp(config->log.file, "-") != 0) {

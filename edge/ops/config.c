@@ -84,6 +84,7 @@ static void values_check(const struct check *check, const char *file)
     check_listen(check);
     check_plane(check);
     check_steering(check);
+    check_fleet(check);
     check_pools(check);
     check_identities(check);
     check_connections(check);

@@ -28,7 +28,8 @@ enum {
     CONFIG_INTERFACES_MAX = 16, /* that packets of clients come in by */
     CONFIG_NODES_MAX = 64,
     CONFIG_NODE_ID_MAX = 1023,
-    CONFIG_STEERED_MAX = 6, /* listening addresses that steering knows */
+    CONFIG_STEERED_MAX = 6,  /* listening addresses that steering knows */
+    CONFIG_SERVERS_MAX = 16, /* of the session store */
 };
 
 /* ---- findings ---- */
@@ -75,14 +76,27 @@ struct config_plane {
     char *interface; /* TUN or XFRM interface */
 };
 
-enum config_store_type { CONFIG_STORE_LMDB, CONFIG_STORE_MEMORY };
+enum config_store_type { CONFIG_STORE_LMDB, CONFIG_STORE_MEMORY, CONFIG_STORE_VALKEY };
 enum config_store_failure { CONFIG_STORE_ACCEPT, CONFIG_STORE_REFUSE };
+
+struct config_store_tls {
+    char *ca, *certificate, *key; /* resolved to absolute paths; certificate and key: NULL without */
+    char *name;                   /* that the servers' certificate must have; NULL: their address */
+    bool is_on;                   /* resolved: the section is there */
+};
 
 struct config_store {
     enum config_store_type type;
-    char *path; /* directory; resolved to an absolute path */
+    char *path; /* LMDB: directory; resolved to an absolute path */
     uint32_t size_mb;
     enum config_store_failure on_failure;
+    char **servers; /* Valkey, as is what follows: "10.0.0.5:6379" */
+    uint32_t num_servers;
+    char *user, *password_file; /* NULL: none; resolved to an absolute path */
+    struct config_store_tls tls;
+    char *fleet;                                   /* what our keys there begin with */
+    uint32_t replicas;                             /* that must have a write before it counts as done */
+    struct endpoint endpoints[CONFIG_SERVERS_MAX]; /* resolved; num_servers of them */
 };
 
 struct config_limits {
@@ -229,6 +243,24 @@ struct config_steering {
     bool is_on; /* resolved: the section is there */
 };
 
+enum config_takeover { CONFIG_TAKEOVER_NORMAL, CONFIG_TAKEOVER_STRICT };
+
+/* This node as a member of a fleet, whose nodes share a store. */
+struct config_fleet {
+    uint16_t node;
+    char *address; /* that other nodes reach it at, not the anycast address */
+    char *site;    /* nodes of one place have one name */
+    uint16_t weight;
+    uint16_t mtu;  /* of the way to it */
+    uint16_t port; /* UDP, heartbeats */
+    char *lease, *heartbeat;
+    uint32_t takes_per_s, gives_per_s; /* shards */
+    enum config_takeover takeover;
+    ns_t lease_ns, heartbeat_ns; /* resolved, from here on */
+    struct ip_addr addr;
+    bool is_on; /* the section is there */
+};
+
 struct config {
     struct config_listen listen;
     char *workers; /* "auto" or a number */
@@ -238,6 +270,7 @@ struct config {
     char *fleet_key; /* absolute path; see fleet_key.h */
     struct config_limits limits;
     struct config_steering steering;
+    struct config_fleet fleet;
     struct config_identity *identities;
     uint32_t num_identities;
     struct config_pool *pools;

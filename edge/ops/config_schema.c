@@ -34,15 +34,48 @@ static const cyaml_schema_field_t plane_fields[] = {
     CYAML_FIELD_END,
 };
 
-static const cyaml_strval_t store_types[] = {{"lmdb", CONFIG_STORE_LMDB}, {"memory", CONFIG_STORE_MEMORY}};
+static const cyaml_strval_t store_types[] = {
+    {"lmdb", CONFIG_STORE_LMDB}, {"memory", CONFIG_STORE_MEMORY}, {"valkey", CONFIG_STORE_VALKEY}};
 static const cyaml_strval_t store_failures[] = {{"accept", CONFIG_STORE_ACCEPT},
                                                 {"refuse", CONFIG_STORE_REFUSE}};
+
+static const cyaml_schema_field_t store_tls_fields[] = {
+    TEXT_FIELD("ca", MUST, struct config_store_tls, ca, PATH_MAX_BYTES),
+    TEXT_FIELD("certificate", MAY, struct config_store_tls, certificate, PATH_MAX_BYTES),
+    TEXT_FIELD("key", MAY, struct config_store_tls, key, PATH_MAX_BYTES),
+    TEXT_FIELD("name", MAY, struct config_store_tls, name, 253),
+    CYAML_FIELD_END,
+};
 
 static const cyaml_schema_field_t store_fields[] = {
     CHOICE_FIELD("type", MAY, struct config_store, type, store_types),
     TEXT_FIELD("path", MAY, struct config_store, path, PATH_MAX_BYTES),
     CYAML_FIELD_UINT("size_mb", MAY, struct config_store, size_mb),
     CHOICE_FIELD("on_failure", MAY, struct config_store, on_failure, store_failures),
+    LIST_FIELD("servers", MAY, struct config_store, servers, text_entry, 1, CONFIG_SERVERS_MAX),
+    TEXT_FIELD("user", MAY, struct config_store, user, 128),
+    TEXT_FIELD("password_file", MAY, struct config_store, password_file, PATH_MAX_BYTES),
+    CYAML_FIELD_MAPPING("tls", MAY, struct config_store, tls, store_tls_fields),
+    TEXT_FIELD("fleet", MAY, struct config_store, fleet, CONFIG_NAME_MAX),
+    CYAML_FIELD_UINT("replicas", MAY, struct config_store, replicas),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_strval_t takeovers[] = {{"normal", CONFIG_TAKEOVER_NORMAL},
+                                           {"strict", CONFIG_TAKEOVER_STRICT}};
+
+static const cyaml_schema_field_t fleet_fields[] = {
+    CYAML_FIELD_UINT("node", MUST, struct config_fleet, node),
+    TEXT_FIELD("address", MUST, struct config_fleet, address, TEXT_MAX),
+    TEXT_FIELD("site", MAY, struct config_fleet, site, FLEET_SITE_BYTES - 1),
+    CYAML_FIELD_UINT("weight", MAY, struct config_fleet, weight),
+    CYAML_FIELD_UINT("mtu", MAY, struct config_fleet, mtu),
+    CYAML_FIELD_UINT("port", MAY, struct config_fleet, port),
+    TEXT_FIELD("lease", MAY, struct config_fleet, lease, 32),
+    TEXT_FIELD("heartbeat", MAY, struct config_fleet, heartbeat, 32),
+    CYAML_FIELD_UINT("takes_per_s", MAY, struct config_fleet, takes_per_s),
+    CYAML_FIELD_UINT("gives_per_s", MAY, struct config_fleet, gives_per_s),
+    CHOICE_FIELD("takeover", MAY, struct config_fleet, takeover, takeovers),
     CYAML_FIELD_END,
 };
 
@@ -222,6 +255,7 @@ static const cyaml_schema_field_t config_fields[] = {
     TEXT_FIELD("fleet_key", MAY, struct config, fleet_key, PATH_MAX_BYTES),
     CYAML_FIELD_MAPPING("limits", MAY, struct config, limits, limits_fields),
     CYAML_FIELD_MAPPING("steering", MAY, struct config, steering, steering_fields),
+    CYAML_FIELD_MAPPING("fleet", MAY, struct config, fleet, fleet_fields),
     LIST_FIELD("identities", MUST, struct config, identities, identity_entry, 1, CONFIG_IDENTITIES_MAX),
     LIST_FIELD("pools", MAY, struct config, pools, pool_entry, 0, POOLS_MAX),
     LIST_FIELD("connections", MUST, struct config, connections, connection_entry, 1, CONFIG_CONNECTIONS_MAX),

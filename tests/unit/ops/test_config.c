@@ -127,6 +127,46 @@ Test(config, little_is_needed)
     config_free(config);
 }
 
+static void fleet_defaults(const struct config_fleet *fleet)
+{
+    cr_assert(fleet->is_on);
+    cr_assert_eq(fleet->port, 4502);
+    cr_assert_eq(fleet->weight, 1);
+    cr_assert_eq(fleet->mtu, 1500);
+    cr_assert_eq(fleet->lease_ns, NS_PER_S);
+    cr_assert_eq(fleet->heartbeat_ns, 100 * NS_PER_MS);
+    cr_assert_eq(fleet->takes_per_s, 500);
+    cr_assert_eq(fleet->gives_per_s, 100);
+    cr_assert_eq(fleet->takeover, CONFIG_TAKEOVER_NORMAL);
+    cr_assert_str_eq(fleet->site, "default");
+}
+
+Test(config, of_a_fleet)
+{
+    char text[ENDPOINT_TEXT_MAX];
+    struct config *config =
+        config_of("listen: {addresses: [192.0.2.1]}\n"
+                  "fleet_key: f.key\n"
+                  "fleet: {node: 7, address: \"2001:db8::7\"}\n"
+                  "store: {type: valkey, servers: [\"[fd00::5]:6379\", \"10.0.0.5:6380\"],\n"
+                  "        password_file: p, tls: {ca: ca.pem, name: store.example}}\n"
+                  "identities: [{id: a.example}]\n"
+                  "connections: [{name: c, auth: psk, secrets: [{id: \"*\", secret: s3cret}]}]\n");
+
+    fleet_defaults(&config->fleet);
+    cr_assert_eq(config->shard_bits, 10);
+    cr_assert_eq(config->steering.node, 7);
+    cr_assert_eq(config->store.type, CONFIG_STORE_VALKEY);
+    cr_assert_eq(config->store.num_servers, 2);
+    cr_assert_str_eq(endpoint_format(&config->store.endpoints[0], text), "[fd00::5]:6379");
+    cr_assert_str_eq(endpoint_format(&config->store.endpoints[1], text), "10.0.0.5:6380");
+    cr_assert_str_eq(config->store.password_file, "/etc/holdfast/p");
+    cr_assert_str_eq(config->store.tls.ca, "/etc/holdfast/ca.pem");
+    cr_assert(config->store.tls.is_on);
+    cr_assert_str_eq(config->store.fleet, "holdfast");
+    config_free(config);
+}
+
 /* The commented example shows every key and is right but for the files it names. */
 Test(config, example_is_right)
 {

@@ -10,19 +10,24 @@ struct bad {
     const char *finding;   /* one of the lines */
 };
 
+static void row_check(const char *good, const struct bad *row)
+{
+    struct config_errors *errors = errors_new();
+    struct config *config;
+    char wanted[600];
+    const char *text = text_replace(good, row->from, row->to);
+
+    cr_assert(!config_parse("c.yaml", span_of_string(text), &config, errors), "%s is taken", row->to);
+    cr_assert_null(config);
+    (void)snprintf(wanted, sizeof(wanted), "c.yaml:%s\n", row->finding);
+    const char *found = findings_of(errors);
+    cr_assert_not_null(strstr(found, wanted), "wanted: %sfound:  %s", wanted, found);
+}
+
 static void rows_check(const struct bad *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct config_errors *errors = errors_new();
-        struct config *config;
-        char wanted[600];
-        const char *text = text_replace(full_config, rows[i].from, rows[i].to);
-
-        cr_assert(!config_parse("c.yaml", span_of_string(text), &config, errors), "%s is taken", rows[i].to);
-        cr_assert_null(config);
-        (void)snprintf(wanted, sizeof(wanted), "c.yaml:%s\n", rows[i].finding);
-        const char *found = findings_of(errors);
-        cr_assert_not_null(strstr(found, wanted), "wanted: %sfound:  %s", wanted, found);
+        row_check(full_config, &rows[i]);
     }
 }
 
@@ -31,7 +36,7 @@ static const struct bad keys_and_types_rows[] = {
     {"workers: 2", "wokrers: 2", "6:1: unknown key 'wokrers'; did you mean 'workers'?"},
     {"user: root", "frobnicate: 1",
      "63:1: unknown key 'frobnicate'; known here: listen, workers, shard_bits, plane, store, fleet_key, "
-     "limits, steering, "
+     "limits, steering, fleet, "
      "identities, pools, connections, proposals, timers, mobike, childless, log, metrics, control, user"},
     {"    pool: people", "    Pool: people",
      "38:5: connections[0]: unknown key 'Pool'; did you mean 'pool'?"},
@@ -64,7 +69,7 @@ static const struct bad keys_and_types_rows[] = {
     {"type: user", "type: kernel", "8:15: plane.type: 'kernel' is not one of auto, user or xfrm"},
     {"mtu: 1400", "mtu: ~", "8:26: plane.mtu: expected a number, found nothing"},
     {"interface: hf1", "interface: [hf1]", "8:43: plane.interface: expected a text, found a list"},
-    {"type: lmdb", "type: valkey", "10:9: store.type: 'valkey' is not one of lmdb or memory"},
+    {"type: lmdb", "type: sqlite", "10:9: store.type: 'sqlite' is not one of lmdb, memory or valkey"},
     {"  path: store", "  path: {a: b}", "11:9: store.path: expected a text, found a group of keys"},
     {"size_mb: 64", "size_mb: 64MB", "12:12: store.size_mb: '64MB' is not a number"},
     {"on_failure: refuse", "on_failure: panic",
@@ -123,6 +128,71 @@ static const struct bad steering_rows[] = {
 Test(config_bad, steering)
 {
     rows_check(steering_rows, HF_COUNT(steering_rows));
+}
+
+static const struct bad fleet_rows[] = {
+    {"user: root", "fleet: {node: 1, address: 203.0.113.2}",
+     "63:8: fleet: a fleet needs a store that its nodes share: store.type valkey"},
+    {"type: lmdb", "type: valkey", "10:9: store.type: valkey is for fleets: a section fleet is missing"},
+    {"size_mb: 64", "servers: [\"10.0.0.5:6379\"]",
+     "12:12: store.servers: only a store of type valkey has this"},
+    {"size_mb: 64", "fleet: east", "12:10: store.fleet: only a store of type valkey has this"},
+};
+
+Test(config_bad, fleet_and_store_go_together)
+{
+    rows_check(fleet_rows, HF_COUNT(fleet_rows));
+}
+
+static const char fleet_config[] =
+    "listen: {addresses: [198.51.100.1]}\n"                                                       /* 1 */
+    "fleet_key: fleet.key\n"                                                                      /* 2 */
+    "store: {type: valkey, servers: [\"10.0.0.5:6379\"], replicas: 1, tls: {ca: ca.pem}}\n"       /* 3 */
+    "fleet: {node: 7, address: 203.0.113.2, site: fra, weight: 2, lease: 2s, heartbeat: 200ms}\n" /* 4 */
+    "steering: {interfaces: [eth0]}\n"                                                            /* 5 */
+    "identities: [{id: a.example}]\n"                                                             /* 6 */
+    "connections: [{name: c, auth: psk, secrets: [{id: \"*\", secret: s3cret}]}]\n";              /* 7 */
+
+static const struct bad fleet_value_rows[] = {
+    {"fleet_key: fleet.key\n", "",
+     "3:8: fleet: fleet_key is missing: all nodes have the same, made by `holdfast pki fleet-key FILE`"},
+    {"[\"10.0.0.5:6379\"]", "[store.example]",
+     "3:33: store.servers[0]: 'store.example' is not an address and port, like 10.0.0.5:6379 or "
+     "[fd00::5]:6379"},
+    {"servers: [\"10.0.0.5:6379\"], ", "",
+     "3:1: store.servers: missing: the servers of the store, like 10.0.0.5:6379"},
+    {"replicas: 1", "replicas: 17", "3:61: store.replicas: 17 is not between 0 and 16"},
+    {"replicas: 1", "user: edge", "3:57: store.user: user needs password_file beside it"},
+    {"replicas: 1", "fleet: \"a b\"",
+     "3:58: store.fleet: 'a b' has more than letters, digits, '-', '_' and '.'"},
+    {"{ca: ca.pem}", "{ca: ca.pem, key: k.pem}", "3:87: store.tls.key: certificate and key go together"},
+    {"{ca: ca.pem}", "{name: a}", "3:64: store.tls.ca: missing"},
+    {"node: 7", "node: 0", "4:15: fleet.node: 0 is not between 1 and 1023"},
+    {"node: 7, ", "", "4:1: fleet.node: missing"},
+    {"203.0.113.2", "somewhere",
+     "4:27: fleet.address: 'somewhere' is not an IP address that other nodes can reach"},
+    {"203.0.113.2", "198.51.100.1",
+     "4:27: fleet.address: 198.51.100.1 is one of listen.addresses, which all nodes have"},
+    {"site: fra", "site: \"f ra\"",
+     "4:46: fleet.site: 'f ra' has more than letters, digits, '-', '_' and '.'"},
+    {"weight: 2", "weight: 0", "4:59: fleet.weight: 0 is not between 1 and 1000"},
+    {"lease: 2s", "lease: 2", "4:69: fleet.lease: '2' is not a duration; write it like 100ms or 1s"},
+    {"lease: 2s", "lease: 1m", "4:69: fleet.lease: 1m is not between 300ms and 30s"},
+    {"heartbeat: 200ms", "heartbeat: 500ms",
+     "4:84: fleet.heartbeat: a lease (2s) must have time for 5 heartbeats (500ms)"},
+    {"weight: 2", "takeover: maybe", "4:61: fleet.takeover: 'maybe' is not one of normal or strict"},
+    {"weight: 2", "port: 4501", "4:57: fleet.port: port and steering.hop_port are both 4501"},
+    {"{interfaces: [eth0]}", "{node: 7}",
+     "5:18: steering.node: in a fleet this comes from the store; take it out"},
+    {"{interfaces: [eth0]}", "{nodes: [{id: 7, address: 203.0.113.2}]}",
+     "5:19: steering.nodes: in a fleet this comes from the store; take it out"},
+};
+
+Test(config_bad, fleet_values)
+{
+    for (size_t i = 0; i < HF_COUNT(fleet_value_rows); i++) {
+        row_check(fleet_config, &fleet_value_rows[i]);
+    }
 }
 
 static const struct bad syntax_rows[] = {
