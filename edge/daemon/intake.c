@@ -64,8 +64,8 @@ static void forward(struct worker *w, const struct datagram *datagram, const str
         struct span payload = span_of(run->bytes + at - marker, marker + HF_MIN(step, run->len - at));
         uint8_t *room = udp_room(w->udp);
         size_t len = room == NULL ? 0
-                                  : nodes_seal(&w->shared->nodes, node, &datagram->remote, &datagram->local,
-                                               payload, room, UDP_ROOM_BYTES, &remote);
+                                  : nodes_seal(&w->shared->nodes, node, datagram, payload, room,
+                                               UDP_ROOM_BYTES, &remote);
         if (len > 0) {
             udp_send(w->udp, room, len, 0, &w->shared->nodes.local, &remote);
             w->forwarded++;
@@ -78,8 +78,7 @@ static void forward(struct worker *w, const struct datagram *datagram, const str
     }
 }
 
-/* True when another node has the shard, whose packet this then is. What came from one is not sent on: its
- * table or ours is about to change, and the client sends again. */
+/* True when another node has the shard, whose packet this then is. */
 static bool is_forwarded(struct worker *w, const struct datagram *datagram, const struct datagram_run *run)
 {
     const struct nodes *nodes = &w->shared->nodes;
@@ -87,15 +86,11 @@ static bool is_forwarded(struct worker *w, const struct datagram *datagram, cons
         return false;
     }
     uint32_t shard = steer_shard(&w->steer, run->kind, span_of(run->bytes, run->len));
-    uint16_t owner = shard == STEER_NO_SHARD ? 0 : nodes_owner(nodes, shard);
-    if (shard == STEER_NO_SHARD || owner == nodes->config->steering.node) {
+    uint16_t owner = shard == STEER_NO_SHARD ? nodes->self : nodes_owner(nodes, shard);
+    if (owner == nodes->self) {
         return false;
     }
-    if (datagram->hop) {
-        w->drops[CAUSE_NOT_OURS] += run->count;
-    } else {
-        forward(w, datagram, run, owner);
-    }
+    forward(w, datagram, run, owner);
     return true;
 }
 

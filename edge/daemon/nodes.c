@@ -6,9 +6,15 @@
 
 enum { IP4_BYTES = 20, IP6_BYTES = 40, UDP_BYTES = 8, PROTO_UDP = 17, HEAD_BYTES = 8 };
 
-bool nodes_self(const struct config *config, struct endpoint *ret_local)
+bool nodes_self(const struct config *config, uint16_t *ret_self, struct endpoint *ret_local)
 {
     const struct config_steering *steering = &config->steering;
+    if (config->fleet.is_on) {
+        *ret_self = config->fleet.node;
+        *ret_local = (struct endpoint){config->fleet.addr, steering->hop_port};
+        return true;
+    }
+    *ret_self = steering->node;
     for (uint32_t i = 0; i < steering->num_nodes; i++) {
         if (steering->nodes[i].id == steering->node) {
             *ret_local = (struct endpoint){steering->nodes[i].addr, steering->hop_port};
@@ -18,23 +24,64 @@ bool nodes_self(const struct config *config, struct endpoint *ret_local)
     return false;
 }
 
+/* ---- the table */
+
+void nodes_set(struct nodes *nodes, uint16_t id, const struct ip_addr *addr)
+{
+    static const struct ip_addr nowhere;
+    hf_assert(id < HF_NODES_MAX);
+    struct nodes_entry *entry = &nodes->entries[id];
+    const uint8_t *bytes = addr == NULL ? nowhere.bytes : addr->bytes;
+    uint32_t turn = entry->turn;
+    if (addr == NULL) {
+        nodes_alive_set(nodes, id, false);
+    }
+    __atomic_store_n(&entry->turn, turn + 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    __atomic_store_n(&entry->addr[0], hf_word_load(bytes), __ATOMIC_RELAXED);
+    __atomic_store_n(&entry->addr[1], hf_word_load(bytes + 8), __ATOMIC_RELAXED);
+    __atomic_store_n(&entry->turn, turn + 2, __ATOMIC_RELEASE);
+}
+
+void nodes_alive_set(struct nodes *nodes, uint16_t id, bool is_alive)
+{
+    hf_assert(id < HF_NODES_MAX);
+    __atomic_store_n(&nodes->entries[id].is_alive, is_alive, __ATOMIC_RELAXED);
+}
+
+/* Another node's address, whole; false when there is none now. */
+static bool node_find(const struct nodes *nodes, uint32_t id, struct ip_addr *ret_addr)
+{
+    if (id >= HF_NODES_MAX || id == nodes->self) {
+        return false;
+    }
+    const struct nodes_entry *entry = &nodes->entries[id];
+    uint32_t turn = __atomic_load_n(&entry->turn, __ATOMIC_ACQUIRE);
+    uint64_t addr[2] = {__atomic_load_n(&entry->addr[0], __ATOMIC_RELAXED),
+                        __atomic_load_n(&entry->addr[1], __ATOMIC_RELAXED)};
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    bool is_whole = (turn & 1) == 0 && __atomic_load_n(&entry->turn, __ATOMIC_RELAXED) == turn;
+    memcpy(ret_addr->bytes, addr, sizeof(ret_addr->bytes));
+    return is_whole && (addr[0] | addr[1]) != 0;
+}
+
+static bool is_alive(const struct nodes *nodes, uint16_t id)
+{
+    return id == nodes->self ||
+           (id < HF_NODES_MAX && __atomic_load_n(&nodes->entries[id].is_alive, __ATOMIC_RELAXED));
+}
+
 uint16_t nodes_owner(const struct nodes *nodes, uint32_t shard)
 {
     if (nodes->rows == NULL) {
-        return 0;
+        return nodes->self;
     }
-    return (uint16_t)__atomic_load_n(&nodes->rows[shard], __ATOMIC_RELAXED);
-}
-
-static const struct config_node *node_find(const struct nodes *nodes, uint32_t id)
-{
-    const struct config_steering *steering = &nodes->config->steering;
-    for (uint32_t i = 0; i < steering->num_nodes; i++) {
-        if (steering->nodes[i].id == id && id != steering->node) {
-            return &steering->nodes[i];
-        }
+    uint64_t row = __atomic_load_n(&nodes->rows[shard], __ATOMIC_RELAXED);
+    uint16_t primary = (uint16_t)row, secondary = (uint16_t)(row >> 16);
+    if (is_alive(nodes, primary)) {
+        return primary;
     }
-    return NULL;
+    return is_alive(nodes, secondary) ? secondary : NODES_NOBODY;
 }
 
 /* What the MAC is made of, of a UDP packet. */
@@ -100,25 +147,33 @@ static void udp_write(uint8_t *udp, const struct endpoint *src, const struct end
     }
 }
 
-size_t nodes_seal(const struct nodes *nodes, uint16_t node, const struct endpoint *client,
-                  const struct endpoint *local, struct span payload, uint8_t *ret_bytes, size_t cap,
-                  struct endpoint *ret_remote)
+/* As the steering program: never back, and not round in circles. */
+static bool may_go_on(const struct datagram *client, uint16_t node)
 {
-    const struct config_steering *steering = &nodes->config->steering;
-    const struct config_node *to = node_find(nodes, node);
-    size_t ip_len = (ip_is_v4(&client->addr) ? IP4_BYTES : IP6_BYTES) + UDP_BYTES + payload.len;
-    if (to == NULL || payload.len < HEAD_BYTES || ip_len > UINT16_MAX || HF_HOP_BYTES + ip_len > cap) {
+    return client->num_hops < HF_HOP_MAX && (client->num_hops == 0 || client->hop_node != node);
+}
+
+size_t nodes_seal(const struct nodes *nodes, uint16_t node, const struct datagram *client,
+                  struct span payload, uint8_t *ret_bytes, size_t cap, struct endpoint *ret_remote)
+{
+    const struct endpoint *src = &client->remote, *dst = &client->local;
+    struct ip_addr to;
+    size_t ip_len = (ip_is_v4(&src->addr) ? IP4_BYTES : IP6_BYTES) + UDP_BYTES + payload.len;
+    if (!may_go_on(client, node) || !node_find(nodes, node, &to) || payload.len < HEAD_BYTES ||
+        ip_len > UINT16_MAX || HF_HOP_BYTES + ip_len > cap) {
         return 0;
     }
-    struct hf_hop hop = {
-        .hop = 1, .epoch = nodes->epoch, .node = steering->node, .table_version = steering->table_version};
-    struct hf_hop_inner inner = inner_of(client, local, payload.data, (uint32_t)ip_len);
+    struct hf_hop hop = {.hop = client->num_hops + 1U,
+                         .epoch = nodes->epoch,
+                         .node = nodes->self,
+                         .table_version = __atomic_load_n(&nodes->table_version, __ATOMIC_RELAXED)};
+    struct hf_hop_inner inner = inner_of(src, dst, payload.data, (uint32_t)ip_len);
     uint64_t word = hf_hop_word(&hop);
     hf_word_store(ret_bytes, word);
     be64_store(ret_bytes + 8, hf_hop_mac(nodes->keys[nodes->epoch & 3], word, node, &inner));
-    uint8_t *udp = ip_write(ret_bytes + HF_HOP_BYTES, client, local, (uint32_t)(UDP_BYTES + payload.len));
-    udp_write(udp, client, local, payload);
-    *ret_remote = (struct endpoint){.addr = to->addr, .port = steering->hop_port};
+    uint8_t *udp = ip_write(ret_bytes + HF_HOP_BYTES, src, dst, (uint32_t)(UDP_BYTES + payload.len));
+    udp_write(udp, src, dst, payload);
+    *ret_remote = (struct endpoint){.addr = to, .port = nodes->hop_port};
     return HF_HOP_BYTES + ip_len;
 }
 
@@ -153,17 +208,17 @@ static bool is_ours(const struct config_listen *listen, const struct endpoint *l
 }
 
 static bool is_authentic(const struct nodes *nodes, const struct datagram *datagram,
-                         const struct hf_hop_inner *inner)
+                         const struct hf_hop_inner *inner, struct hf_hop *ret_hop)
 {
-    struct hf_hop hop;
+    struct ip_addr from;
     uint64_t word = hf_word_load(datagram->bytes);
-    if (!hf_hop_parse(word, &hop) || hop.is_notice) {
+    if (!hf_hop_parse(word, ret_hop) || ret_hop->is_notice) {
         return false;
     }
-    const struct config_node *from = node_find(nodes, hop.node);
-    const uint64_t *key = nodes->keys[hop.epoch & 3];
-    return from != NULL && ip_equal(&from->addr, &datagram->remote.addr) && (key[0] | key[1]) != 0 &&
-           hf_hop_mac(key, word, nodes->config->steering.node, inner) == be64_load(datagram->bytes + 8);
+    const uint64_t *key = nodes->keys[ret_hop->epoch & 3];
+    return node_find(nodes, ret_hop->node, &from) && ip_equal(&from, &datagram->remote.addr) &&
+           (key[0] | key[1]) != 0 &&
+           hf_hop_mac(key, word, nodes->self, inner) == be64_load(datagram->bytes + 8);
 }
 
 bool nodes_open(const struct nodes *nodes, const struct datagram *datagram, struct datagram *ret_datagram)
@@ -182,11 +237,14 @@ bool nodes_open(const struct nodes *nodes, const struct datagram *datagram, stru
     inside.local.port = be16_load(packet.data + header + 2);
     inside.bytes = datagram->bytes + HF_HOP_BYTES + header + UDP_BYTES;
     inside.len = packet.len - header - UDP_BYTES;
-    inside.natt = inside.local.port == nodes->config->listen.natt_port;
+    inside.natt = inside.local.port == nodes->listen->natt_port;
+    struct hf_hop hop;
     struct hf_hop_inner inner = inner_of(&inside.remote, &inside.local, inside.bytes, (uint32_t)packet.len);
-    if (!is_ours(&nodes->config->listen, &inside.local) || !is_authentic(nodes, datagram, &inner)) {
+    if (!is_ours(nodes->listen, &inside.local) || !is_authentic(nodes, datagram, &inner, &hop)) {
         return false;
     }
+    inside.num_hops = (uint8_t)hop.hop;
+    inside.hop_node = (uint16_t)hop.node;
     *ret_datagram = inside;
     return true;
 }

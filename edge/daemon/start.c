@@ -11,14 +11,15 @@
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CHILDREN_PER_SESSION 2 /* one, and its successor in a rekey; more while there is room (ike/child.c) */
+#define CHILDREN_PER_SESSION                                                                                 \
+    2 /* one, and its successor in a rekey; more while there is room (ike/child.c)                           \
+       */
 
 /* Steps hand on what only the start needs. */
 struct start {
@@ -176,17 +177,12 @@ static struct plane_user_config plane_of_worker(const struct start *s, const str
     return plane;
 }
 
-/* Bits of an ESP index that a child can have. */
-static uint8_t live_bits_of(const struct start *s)
+static uint32_t children_per_shard(const struct start *s)
 {
     struct core_config core = core_of_worker(s, NULL, 0);
-    uint32_t per_shard = core_children_max(&core) >> core.shard_bits;
-    uint8_t bits = 1;
-    while (UINT32_C(1) << bits < per_shard) {
-        bits++;
-    }
+    uint32_t count = core_children_max(&core) >> core.shard_bits;
     secret_wipe(&core, sizeof(core));
-    return bits;
+    return count;
 }
 
 /* ---- the host */
@@ -216,11 +212,11 @@ static bool step_sockets(struct start *s)
 /* Packets of other nodes that came in fragments. */
 static bool step_node_sockets(struct start *s)
 {
-    struct endpoint *local = &s->d->shared.nodes.local;
+    struct nodes *nodes = &s->d->shared.nodes;
     int error = 0;
-    bool has_nodes = nodes_self(s->config, local);
-    for (uint32_t w = 0; w < s->d->num_workers && has_nodes && error == 0; w++) {
-        error = udp_sockets_add_hop(&s->sockets[w], local);
+    uint32_t count = nodes_self(s->config, &nodes->self, &nodes->local) ? s->d->num_workers : 0;
+    for (uint32_t w = 0; w < count && error == 0; w++) {
+        error = udp_sockets_add_hop(&s->sockets[w], &nodes->local);
     }
     return error == 0 || failed(s, "steering.nodes: this node's address and hop_port", error);
 }
@@ -288,10 +284,11 @@ static bool step_steering(struct start *s)
         .config = s->config,
         .steer = &s->d->shared.steer,
         .fleet_key = s->d->fleet_key,
+        .nodes = &s->d->shared.nodes,
         .log = &s->d->log,
         .sockets = s->sockets,
         .num_workers = s->d->num_workers,
-        .live_bits = live_bits_of(s),
+        .children_per_shard = children_per_shard(s),
         .uid = s->user.uid,
         .gid = s->user.gid,
     };
@@ -343,7 +340,6 @@ static bool step_shared(struct start *s)
     d->shared.log = &d->log;
     if (d->feed.steering != NULL) {
         d->shared.cookie_wanted = &steering_control(d->feed.steering)->cookie_wanted;
-        steer_feed_nodes(&d->feed, &d->shared.nodes);
     }
     int error = mesh_open(&d->shared.mesh, d->num_workers + 1);
     if (error != 0) {

@@ -118,27 +118,14 @@ size_t steer_trace_next(struct steer_feed *feed, char ret_line[TRACE_LINE_MAX])
 
 /* ---- other nodes' tables */
 
-static const struct config_node *node_of(const struct config_steering *steering, uint32_t id,
-                                         uint32_t *ret_index)
-{
-    for (uint32_t i = 0; i < steering->num_nodes; i++) {
-        if (steering->nodes[i].id == id) {
-            *ret_index = i;
-            return &steering->nodes[i];
-        }
-    }
-    return NULL;
-}
-
 void steer_events_open(struct steer_feed *feed)
 {
     union sockaddr_ip addr;
-    struct endpoint local;
+    struct endpoint local = {.addr = feed->nodes->local.addr};
     feed->notice_fd = -1;
-    if (!nodes_self(feed->config_start, &local)) {
+    if (feed->others == NULL) {
         return;
     }
-    local.port = 0;
     socklen_t len = sockaddr_from(&local, &addr);
     int fd = socket(addr.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0 && bind(fd, &addr.any, len) == 0) {
@@ -159,14 +146,14 @@ static void notice_send(struct steer_feed *feed, uint32_t id)
                          .table_version = config->table_version};
     struct hf_hop_inner nothing = {0};
     uint8_t header[HF_HOP_BYTES];
-    uint32_t index;
     union sockaddr_ip addr;
-    const struct config_node *node = node_of(&feed->config_start->steering, id, &index);
+    struct steer_node *node = feed->others == NULL || id >= HF_NODES_MAX ? NULL : &feed->others[id];
     ns_t now = feed->now;
-    if (node == NULL || feed->notice_fd < 0 || now < feed->noticed[index] + NOTICE_INTERVAL_NS) {
+    if (node == NULL || !node->is_there || feed->notice_fd < 0 ||
+        (node->noticed != 0 && now < node->noticed + NOTICE_INTERVAL_NS)) {
         return;
     }
-    feed->noticed[index] = now;
+    node->noticed = now;
     uint64_t word = hf_hop_word(&hop);
     hf_word_store(header, word);
     be64_store(header + 8, hf_hop_mac(config->hop_keys[config->hop_epoch & 3], word, id, &nothing));

@@ -1,11 +1,11 @@
 #include "edge/daemon/daemon.h"
 
-#include "edge/base/rendezvous.h"
 #include "edge/base/secret.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
@@ -37,42 +37,6 @@ const char *steer_delivery_name(enum steer_delivery delivery)
     return names[delivery];
 }
 
-/* ---- the shard table */
-
-static struct rendezvous_pair owners_of(const struct config_steering *steering, const uint64_t key[2],
-                                        uint32_t shard)
-{
-    struct rendezvous_node nodes[CONFIG_NODES_MAX];
-    if (steering->num_nodes == 0) {
-        return (struct rendezvous_pair){steering->node, RENDEZVOUS_NOBODY};
-    }
-    for (uint32_t i = 0; i < steering->num_nodes; i++) {
-        nodes[i] = (struct rendezvous_node){steering->nodes[i].id, steering->nodes[i].weight};
-    }
-    return rendezvous_pick(key, shard, nodes, steering->num_nodes);
-}
-
-bool steer_feed_owns(const struct config *config, const uint8_t fleet_key[FLEET_KEY_BYTES], uint32_t shard)
-{
-    uint64_t key[2];
-    if (!config->steering.is_on) {
-        return true;
-    }
-    fleet_derive(fleet_key, "shards", 0, (uint8_t *)key, sizeof(key));
-    return owners_of(&config->steering, key, shard).primary == config->steering.node;
-}
-
-static void rows_set(struct steer_feed *feed, uint16_t flags)
-{
-    const struct config_steering *steering = &feed->config_start->steering;
-    uint64_t *rows = steering_rows(feed->steering);
-    for (uint32_t shard = 0; shard < UINT32_C(1) << feed->steer->spi.shard_bits; shard++) {
-        struct rendezvous_pair owners = owners_of(steering, feed->shards_key, shard);
-        uint64_t row = hf_row_make(owners.primary, owners.secondary, feed->steer->worker_of[shard], flags);
-        __atomic_store_n(&rows[shard], row, __ATOMIC_RELAXED);
-    }
-}
-
 /* ---- the configuration */
 
 static void local_add(struct hf_config *out, uint32_t *count, const struct ip_addr *addr, uint32_t kind)
@@ -85,16 +49,14 @@ static void local_add(struct hf_config *out, uint32_t *count, const struct ip_ad
     };
 }
 
-static void locals_fill(struct hf_config *out, const struct config *config)
+static void locals_fill(struct hf_config *out, const struct config *config, const struct nodes *nodes)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < config->listen.num_addresses; i++) {
         local_add(out, &count, &config->listen.addrs[i], HF_LOCAL_ANYCAST);
     }
-    for (uint32_t i = 0; i < config->steering.num_nodes; i++) {
-        if (config->steering.nodes[i].id == config->steering.node) {
-            local_add(out, &count, &config->steering.nodes[i].addr, HF_LOCAL_NODE);
-        }
+    if (!ip_is_zero(&nodes->local.addr)) {
+        local_add(out, &count, &nodes->local.addr, HF_LOCAL_NODE);
     }
 }
 
@@ -148,6 +110,16 @@ static void cookies_fill(struct steer_feed *feed, struct hf_config *out, int64_t
     feed->hour = hour;
 }
 
+/* Bits of an ESP index that a child can have. */
+static uint8_t live_bits_of(const struct steer_feed_options *options)
+{
+    uint8_t bits = 1;
+    while (UINT32_C(1) << bits < options->children_per_shard) {
+        bits++;
+    }
+    return bits;
+}
+
 /* What does not change while we run. */
 static void config_fill(struct steer_feed *feed, const struct steer_feed_options *options)
 {
@@ -159,17 +131,18 @@ static void config_fill(struct steer_feed *feed, const struct steer_feed_options
     memcpy(out->first_key, options->steer->first_key, sizeof(out->first_key));
     rand_fill(&rand, (uint8_t *)out->fragment_key, sizeof(out->fragment_key));
     rand_fill(&rand, (uint8_t *)out->budget_key, sizeof(out->budget_key));
-    fleet_derive(feed->fleet_key, "hop", 1, (uint8_t *)out->hop_keys[1], sizeof(out->hop_keys[1]));
-    out->hop_epoch = 1;
-    locals_fill(out, config);
+    fleet_derive(feed->fleet_key, "hop", STEER_HOP_EPOCH, (uint8_t *)out->hop_keys[STEER_HOP_EPOCH],
+                 sizeof(out->hop_keys[0]));
+    out->hop_epoch = STEER_HOP_EPOCH;
+    locals_fill(out, config, feed->nodes);
     rates_fill(out, &config->steering.rates);
-    out->table_version = config->steering.table_version;
-    out->self = config->steering.node;
+    out->table_version = feed->nodes->table_version;
+    out->self = feed->nodes->self;
     out->num_workers = (uint16_t)options->num_workers;
     out->ike_port = config->listen.ike_port;
     out->natt_port = config->listen.natt_port;
     out->hop_port = config->steering.hop_port;
-    out->live_bits = options->live_bits;
+    out->live_bits = live_bits_of(options);
     cookies_fill(feed, out, daemon_wall_ns() / (int64_t)NS_PER_S / HOUR_S);
 }
 
@@ -325,7 +298,7 @@ static bool load(struct steer_feed *feed, const struct steer_feed_options *optio
         .uid = options->uid,
         .gid = options->gid,
         .shard_bits = options->steer->spi.shard_bits,
-        .live_bits = options->live_bits,
+        .live_bits = live_bits_of(options),
         .num_groups = options->sockets[0].count,
         .num_workers = options->num_workers,
     };
@@ -336,6 +309,48 @@ static bool load(struct steer_feed *feed, const struct steer_feed_options *optio
     return loaded;
 }
 
+/* The shard table is the program's, or, without one, the workers' alone. */
+static bool rows_open(struct steer_feed *feed, bool is_loaded)
+{
+    bool has_others = feed->has_fleet || !ip_is_zero(&feed->nodes->local.addr);
+    if (is_loaded) {
+        feed->rows = steering_rows(feed->steering);
+    } else if (has_others) {
+        feed->rows = feed->rows_own = calloc(HF_SHARDS_MAX, sizeof(*feed->rows_own));
+        hf_assert(feed->rows != NULL);
+    }
+    if (feed->rows != NULL) {
+        steer_rows_fill(feed, HF_ROW_OPEN);
+    }
+    return has_others;
+}
+
+static void program_open(struct steer_feed *feed, const struct steer_feed_options *options)
+{
+    struct hf_control *control = steering_control(feed->steering);
+    __atomic_store_n(&control->cookie_wanted, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&control->trace, 0, __ATOMIC_RELAXED);
+    memset(steering_live(feed->steering), 0, steering_live_words(feed->steering) * sizeof(uint64_t));
+    config_fill(feed, options);
+    bool cpus = cpus_fill(steering_config(feed->steering), options->num_workers);
+    attach(feed, &options->config->steering); /* without a configuration everything passes */
+    if (cpus && is_native(feed) && cpus_open(feed, options->num_workers)) {
+        steering_config(feed->steering)->mode = HF_MODE_CPUMAP;
+    }
+    commit(feed, 0);
+    sockets_open(feed, options);
+}
+
+static void say_open(struct steer_feed *feed)
+{
+    log_event(feed->log, daemon_wall_ns(), LOG_LEVEL_INFO, "steering",
+              LOG_FIELDS(LOG_NUMBER("interfaces", feed->num_links),
+                         LOG_TEXT("delivery", steer_delivery_name(feed->delivery))),
+              "steering %s: %u interfaces, to workers by %s",
+              steering_is_continued(feed->steering) ? "goes on" : "begins", feed->num_links,
+              steer_delivery_name(feed->delivery));
+}
+
 void steer_feed_open(struct steer_feed *feed, const struct steer_feed_options *options)
 {
     const struct config_steering *steering = &options->config->steering;
@@ -344,38 +359,27 @@ void steer_feed_open(struct steer_feed *feed, const struct steer_feed_options *o
         .config_start = options->config,
         .steer = options->steer,
         .fleet_key = options->fleet_key,
+        .nodes = options->nodes,
+        .has_fleet = options->config->fleet.is_on,
         .key_epoch = steering->key_epoch,
         .notice_fd = -1,
     };
+    feed->nodes->table_version = steering->table_version;
     if (!steering->is_on) {
         steering_forget(CONFIG_PINS_DEFAULT);
-        return;
     }
-    if (!load(feed, options)) {
-        return;
+    bool is_loaded = steering->is_on && load(feed, options);
+    bool has_others = rows_open(feed, is_loaded);
+    if (is_loaded) {
+        program_open(feed, options);
     }
-    fleet_derive(feed->fleet_key, "shards", 0, (uint8_t *)feed->shards_key, sizeof(feed->shards_key));
-    struct hf_control *control = steering_control(feed->steering);
-    __atomic_store_n(&control->cookie_wanted, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&control->trace, 0, __ATOMIC_RELAXED);
-    rows_set(feed, HF_ROW_OPEN);
-    memset(steering_live(feed->steering), 0, steering_live_words(feed->steering) * sizeof(uint64_t));
-    config_fill(feed, options);
-    bool cpus = cpus_fill(steering_config(feed->steering), options->num_workers);
-    attach(feed, steering); /* without a configuration everything passes */
-    if (cpus && is_native(feed) && cpus_open(feed, options->num_workers)) {
-        steering_config(feed->steering)->mode = HF_MODE_CPUMAP;
+    if (has_others) {
+        steer_nodes_open(feed);
     }
-    commit(feed, 0);
-    sockets_open(feed, options);
-    steer_nodes_open(feed);
-    steer_events_open(feed);
-    log_event(feed->log, daemon_wall_ns(), LOG_LEVEL_INFO, "steering",
-              LOG_FIELDS(LOG_NUMBER("interfaces", feed->num_links),
-                         LOG_TEXT("delivery", steer_delivery_name(feed->delivery))),
-              "steering %s: %u interfaces, to workers by %s",
-              steering_is_continued(feed->steering) ? "goes on" : "begins", feed->num_links,
-              steer_delivery_name(feed->delivery));
+    if (is_loaded) {
+        steer_events_open(feed);
+        say_open(feed);
+    }
 }
 
 static void events_ready(struct loop_source *source, uint32_t events)
@@ -398,9 +402,9 @@ void steer_feed_listen(struct steer_feed *feed, struct loop *loop)
 
 void steer_feed_ready(struct steer_feed *feed)
 {
-    if (feed->steering != NULL && !feed->is_ready) {
+    if (feed->rows != NULL && !feed->has_fleet && !feed->is_ready) {
         feed->is_ready = true;
-        rows_set(feed, 0);
+        steer_rows_fill(feed, 0);
     }
 }
 
@@ -446,8 +450,9 @@ void steer_feed_close(struct steer_feed *feed, bool keep)
     if (feed->steering != NULL && feed->notice_fd >= 0) {
         close(feed->notice_fd);
     }
-    neighbours_close(feed->neighbours);
-    feed->neighbours = NULL;
+    steer_nodes_close(feed);
     steering_close(feed->steering, keep);
     feed->steering = NULL;
+    free(feed->rows_own);
+    feed->rows = feed->rows_own = NULL;
 }

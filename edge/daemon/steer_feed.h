@@ -27,6 +27,17 @@ enum steer_delivery {
     STEER_BY_CPU,     /* cpumap and SO_INCOMING_CPU */
 };
 
+/* Another node. */
+struct steer_node {
+    struct ip_addr addr; /* where it is reached */
+    uint16_t mtu;        /* of the way to it */
+    bool is_there, is_alive;
+    bool is_resolved;
+    ns_t noticed; /* that its table is old, last */
+};
+
+enum { STEER_HOP_EPOCH = 1 };
+
 struct steer_feed {
     struct steering *steering; /* NULL: off */
     struct log *log;
@@ -36,18 +47,20 @@ struct steer_feed {
     struct steer_link links[CONFIG_INTERFACES_MAX];
     uint32_t num_links;
     enum steer_delivery delivery;
-    uint64_t shards_key[2];
+    struct nodes *nodes;           /* as the workers know them */
+    struct steer_node *others;     /* by number, HF_NODES_MAX; NULL: there can be none */
     struct neighbours *neighbours; /* NULL without other nodes */
-    bool is_resolved[CONFIG_NODES_MAX];
-    ns_t looked; /* for neighbours, last */
+    uint64_t *rows;                /* the shard table; NULL: nobody looks at one */
+    uint64_t *rows_own;            /* that of workers without a program */
+    bool has_fleet;                /* rows are nobody's, and nodes none, until the fleet says */
+    ns_t looked;                   /* for neighbours, last */
     int64_t hour;
     ns_t committed;
     struct loop_source source; /* the program's events */
     struct steer_trace trace;
     int notice_fd;
-    ns_t noticed[CONFIG_NODES_MAX]; /* that its table is old, last */
-    uint32_t newest_seen;           /* table version of other nodes */
-    ns_t now;                       /* of the last tick */
+    uint32_t newest_seen; /* table version of other nodes */
+    ns_t now;             /* of the last tick */
     uint32_t key_epoch;
     bool is_stale; /* the configuration that counts is not the one that should */
     bool is_ready;
@@ -57,10 +70,11 @@ struct steer_feed_options {
     const struct config *config;
     const struct steer *steer; /* outlives the feed, as do the next two */
     const uint8_t *fleet_key;
+    struct nodes *nodes; /* the workers'; `self` and `local` are set (nodes_self()), the rest is set here */
     struct log *log;
     struct udp_sockets *sockets; /* of each worker */
     uint32_t num_workers;
-    uint8_t live_bits;
+    uint32_t children_per_shard; /* at most */
     uid_t uid;
     gid_t gid;
 };
@@ -70,12 +84,6 @@ void steer_feed_open(struct steer_feed *feed, const struct steer_feed_options *o
 /* In the log: what does not work, and why. */
 void steer_feed_missing(struct steer_feed *feed, const char *what, const char *error);
 
-/* steer_nodes.c */
-/* Enters the other nodes, and finds out their link addresses; again about once in a second. */
-void steer_nodes_open(struct steer_feed *feed);
-void steer_nodes_look(struct steer_feed *feed);
-/* What workers need to know of other nodes, when there are any; `local` is set already. */
-void steer_feed_nodes(struct steer_feed *feed, struct nodes *ret_nodes);
 /* Events of the program are taken as they come. */
 void steer_feed_listen(struct steer_feed *feed, struct loop *loop);
 /* Every worker has read back its sessions. */
@@ -86,6 +94,27 @@ void steer_feed_tick(struct steer_feed *feed, const struct config *config, ns_t 
 void steer_feed_reload(struct steer_feed *feed, const struct config *config);
 /* `keep`: the program goes on for the next start (steering_close()). */
 void steer_feed_close(struct steer_feed *feed, bool keep);
+
+/* steer_nodes.c: who the nodes are, and whose the shards. For the main thread, at any time after
+ * steer_feed_open(); each takes effect at once, here and in all workers. Without a program the workers
+ * forward by hand, by the same tables. Where there can be no other nodes nothing happens. */
+
+/* Enters a node, or changes it; `id` is below HF_NODES_MAX, this node's is ignored. One that is not alive is
+ * passed over in favour of its shards' secondaries. */
+void steer_feed_node_set(struct steer_feed *feed, uint16_t id, const struct ip_addr *addr, uint16_t mtu,
+                         bool is_alive);
+void steer_feed_node_forget(struct steer_feed *feed, uint16_t id);
+/* Who has the shard, and who if that node is dead; NODES_NOBODY, or in a fleet 0, where nobody. */
+void steer_feed_row_set(struct steer_feed *feed, uint32_t shard, uint16_t primary, uint16_t secondary);
+/* Open: the shard's sessions are being read, and ESP for ones that are not known yet reaches the worker. */
+void steer_feed_row_open(struct steer_feed *feed, uint32_t shard, bool is_open);
+/* Nodes with another version tell each other (steer.h). Counts within some seconds. */
+void steer_feed_version_set(struct steer_feed *feed, uint32_t table_version);
+/* For steer_feed.c. Rows are filled as the config says. */
+void steer_nodes_open(struct steer_feed *feed);
+void steer_nodes_close(struct steer_feed *feed);
+void steer_nodes_look(struct steer_feed *feed);
+void steer_rows_fill(struct steer_feed *feed, uint16_t flags);
 
 const char *steer_mode_name(enum steering_mode mode);
 const char *steer_delivery_name(enum steer_delivery delivery);

@@ -16,6 +16,8 @@ struct datagram {
     uint32_t segment; /* 0: one datagram */
     bool natt;        /* came to the port for NAT traversal (4500) */
     bool hop;         /* came from another node */
+    uint8_t num_hops; /* from a node to the next, before it came here; nodes_open() sets these two */
+    uint16_t hop_node;
 };
 
 enum datagram_kind {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { INTERFACE_NAME_MAX = 15, NODE_MTU = 1500, NODE_MTU_MIN = 1280 };
+enum { INTERFACE_NAME_MAX = 15, NODE_MTU = 1500 };
 
 static void interface_check(const struct check *check, uint32_t i)
 {
@@ -54,8 +54,9 @@ static void node_check(const struct check *check, uint32_t i)
     }
     if (!check_has(check, PATH("steering.nodes[%u].mtu", i))) {
         node->mtu = NODE_MTU;
-    } else if (node->mtu < NODE_MTU_MIN) {
-        check_fail(check, PATH("steering.nodes[%u].mtu", i), "%u is below %u", node->mtu, NODE_MTU_MIN);
+    } else if (node->mtu < CONFIG_NODE_MTU_MIN) {
+        check_fail(check, PATH("steering.nodes[%u].mtu", i), "%u is below %u", node->mtu,
+                   CONFIG_NODE_MTU_MIN);
     }
     for (uint32_t k = 0; k < i; k++) {
         if (steering->nodes[k].id == node->id) {
