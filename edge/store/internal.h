@@ -14,6 +14,7 @@ struct store_item {
     struct store_op op; /* value points to `bytes` */
     enum store_result result;
     uint16_t epoch;      /* STORE_CLAIM: the new one; a record: its own */
+    uint64_t view;       /* STORE_LEASE, STORE_VIEW */
     uint32_t scan_index; /* STORE_SCAN: where it goes on */
     uint8_t bytes[];
 };

@@ -2,7 +2,11 @@
  * transaction, so that one fsync serves all; and a transaction begins no sooner than ROUND_NS after the one
  * before, so that under load there are several to serve, and few switches between threads, also where an
  * fsync costs nothing. When a transaction fails, nothing of it was written, and each of its operations is
- * tried alone, so that the one that cannot be done does not take the others with it. */
+ * tried alone, so that the one that cannot be done does not take the others with it.
+ *
+ * It has one node, so what a fleet asks beside that is of this process alone and kept in memory: the lease,
+ * what was seen once, and who owns a shard (nobody after a restart, until it is claimed). Epochs are kept. */
+#include "edge/store/ledger.h"
 #include "edge/store/lmdb_env.h"
 
 #include <errno.h>
@@ -29,6 +33,8 @@ struct lmdb {
     pthread_cond_t wake;
     struct store_list queue; /* submitted, in order */
     struct store_list scans; /* being read */
+    struct ledger *ledger;
+    struct ledger_node self;
     bool closing;
     bool asleep; /* the thread waits for `wake` */
     /* the thread's own */
@@ -160,6 +166,28 @@ static void batch_write(struct lmdb *lmdb, const struct store_list *batch)
 
 /* ---- the writer thread */
 
+/* What was carried out, in the ledger too. */
+static void ledger_follow(struct lmdb *lmdb, struct store_item *item)
+{
+    const struct store_op *op = &item->op;
+    struct store_list records = {0};
+    switch (op->type) {
+    case STORE_CLAIM:
+        ledger_own(lmdb->ledger, op->shard, lmdb->self.node, item->epoch);
+        break;
+    case STORE_RELEASE:
+        item->result = ledger_release(lmdb->ledger, op->shard, lmdb->self.node, op->epoch);
+        break;
+    case STORE_PUT:
+    case STORE_DELETE:
+        break;
+    default:
+        item->result = ledger_do(lmdb->ledger, lmdb->self, item, store_now(), &records);
+        item->view = ledger_version(lmdb->ledger);
+    }
+    store_give_records(&lmdb->store, &records);
+}
+
 static bool has_room(const struct lmdb *lmdb, const struct store_item *scan)
 {
     return lmdb->store.workers[scan->worker].ready.count < READY_MAX;
@@ -227,6 +255,9 @@ static void round_do(struct lmdb *lmdb)
     store->stats.bytes_used = usage.bytes_used;
     memcpy(store->stats.error, lmdb->error, sizeof(lmdb->error));
     while ((item = list_take(&writes)) != NULL) {
+        if (item->result == STORE_OK) {
+            ledger_follow(lmdb, item);
+        }
         store_finish(store, item, item->result);
     }
     store_give_records(store, &records);
@@ -306,6 +337,7 @@ static void lmdb_polled(struct store *store)
 static void lmdb_free(struct lmdb *lmdb)
 {
     env_close(&lmdb->env);
+    ledger_free(lmdb->ledger);
     list_free(&lmdb->queue);
     list_free(&lmdb->scans);
     store_done_with(&lmdb->store);
@@ -339,6 +371,21 @@ static bool writer_start(struct lmdb *lmdb)
     return started;
 }
 
+static void epoch_known(void *context, uint16_t shard, uint16_t epoch)
+{
+    ledger_own(context, shard, 0, epoch);
+}
+
+static bool lmdb_begin(struct lmdb *lmdb, const struct store_options *options)
+{
+    pthread_cond_init(&lmdb->wake, NULL);
+    lmdb->self =
+        (struct ledger_node){.node = options->node == 0 ? 1 : options->node, .instance = options->instance};
+    lmdb->ledger = ledger_new(options->num_shards);
+    bool begun = store_begin(&lmdb->store, &LMDB, options);
+    return begun && lmdb->env.path != NULL && lmdb->ledger != NULL;
+}
+
 struct store *store_lmdb_open(const struct store_options *options, char ret_error[STORE_ERROR_MAX])
 {
     size_t size_mb = options->size_mb == 0 ? STORE_SIZE_MB_DEFAULT : options->size_mb;
@@ -348,13 +395,12 @@ struct store *store_lmdb_open(const struct store_options *options, char ret_erro
         return NULL;
     }
     lmdb->env = (struct lmdb_env){.path = strdup(options->path), .map_bytes = size_mb * MIB, .lock_fd = -1};
-    pthread_cond_init(&lmdb->wake, NULL);
-    bool begun = store_begin(&lmdb->store, &LMDB, options);
-    if (!begun || lmdb->env.path == NULL) {
+    if (!lmdb_begin(lmdb, options)) {
         lmdb_free(lmdb);
         return NULL;
     }
     enum env_state state = env_open(&lmdb->env, lmdb->error);
+    env_epochs(&lmdb->env, lmdb->ledger, epoch_known);
     env_usage(&lmdb->env, &lmdb->store.stats);
     memcpy(lmdb->store.stats.error, lmdb->error, sizeof(lmdb->error));
     lmdb->retry_at = store_now() + RETRY_AFTER;

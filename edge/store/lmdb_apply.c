@@ -65,6 +65,7 @@ static int claim(const struct lmdb_env *env, MDB_txn *txn, struct store_item *it
     uint16_t epoch;
     bool is_empty = false;
     int code = epoch_get(env, txn, item->op.shard, &epoch);
+    epoch = HF_MAX(epoch, item->op.epoch);
     if (code == 0 && epoch == UINT16_MAX) {
         code = shard_is_empty(env, txn, item->op.shard, &is_empty);
     }
@@ -113,14 +114,9 @@ static int record_put(const struct lmdb_env *env, MDB_txn *txn, const struct sto
     return code;
 }
 
-int env_apply(const struct lmdb_env *env, MDB_txn *txn, struct store_item *item)
+static int fenced_apply(const struct lmdb_env *env, MDB_txn *txn, struct store_item *item)
 {
     const struct store_op *op = &item->op;
-    item->result = STORE_OK;
-    item->epoch = 0;
-    if (op->type == STORE_CLAIM) {
-        return claim(env, txn, item);
-    }
     uint16_t epoch;
     int code = epoch_get(env, txn, op->shard, &epoch);
     if (code != 0) {
@@ -130,7 +126,31 @@ int env_apply(const struct lmdb_env *env, MDB_txn *txn, struct store_item *item)
         item->result = STORE_FENCED;
         return 0;
     }
-    return op->type == STORE_PUT ? record_put(env, txn, op) : record_delete(env, txn, op->shard, op->index);
+    switch (op->type) {
+    case STORE_PUT:
+        return record_put(env, txn, op);
+    case STORE_DELETE:
+        return record_delete(env, txn, op->shard, op->index);
+    default:
+        hf_assert(op->type == STORE_RELEASE);
+        return 0;
+    }
+}
+
+int env_apply(const struct lmdb_env *env, MDB_txn *txn, struct store_item *item)
+{
+    item->result = STORE_OK;
+    item->epoch = 0;
+    switch (item->op.type) {
+    case STORE_CLAIM:
+        return claim(env, txn, item);
+    case STORE_PUT:
+    case STORE_DELETE:
+    case STORE_RELEASE:
+        return fenced_apply(env, txn, item);
+    default:
+        return 0;
+    }
 }
 
 bool env_needs_no_more(const struct lmdb_env *env, const struct store_op *op)
@@ -191,6 +211,26 @@ int env_scan(const struct lmdb_env *env, struct store_item *item, uint32_t max,
     }
     mdb_txn_abort(txn);
     return code;
+}
+
+void env_epochs(const struct lmdb_env *env, void *context,
+                void (*own)(void *context, uint16_t shard, uint16_t epoch))
+{
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    if (env->env == NULL || mdb_txn_begin(env->env, NULL, MDB_RDONLY, &txn) != 0) {
+        return;
+    }
+    if (mdb_cursor_open(txn, env->shards, &cursor) == 0) {
+        while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+            if (key.mv_size == SHARD_KEY_BYTES && value.mv_size == EPOCH_BYTES) {
+                own(context, be16_load(key.mv_data), be16_load(value.mv_data));
+            }
+        }
+        mdb_cursor_close(cursor);
+    }
+    mdb_txn_abort(txn);
 }
 
 static uint64_t pages_of(const MDB_stat *stat)

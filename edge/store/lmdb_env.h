@@ -35,7 +35,7 @@ void env_close(struct lmdb_env *env);
 int lmdb_check(const char *path);
 
 /* One operation but a scan: an LMDB code; on 0 item->result is set (and item->epoch by a claim). After any
- * other code the transaction can only be aborted. */
+ * other code the transaction can only be aborted. Those of the ledger are STORE_OK here. */
 int env_apply(const struct lmdb_env *env, MDB_txn *txn, struct store_item *item);
 /* True for operations that must go through in a full map: they free, or change what is there. */
 HF_MUST bool env_needs_no_more(const struct lmdb_env *env, const struct store_op *op);
@@ -43,6 +43,9 @@ HF_MUST bool env_needs_no_more(const struct lmdb_env *env, const struct store_op
  * last one. */
 int env_scan(const struct lmdb_env *env, struct store_item *item, uint32_t max,
              struct store_list *ret_records, bool *ret_more);
+/* Calls `own` for each shard that was ever claimed. */
+void env_epochs(const struct lmdb_env *env, void *context,
+                void (*own)(void *context, uint16_t shard, uint16_t epoch));
 /* Fills records, bytes_used and bytes_max. */
 void env_usage(const struct lmdb_env *env, struct store_stats *ret_stats);
 /* What the caller of an operation is told; MDB_PANIC stands for a commit of unknown outcome. */

@@ -1,157 +1,78 @@
-#include "edge/store/internal.h"
+#include "edge/store/memory_medium.h"
 
 #include <stdlib.h>
 
-struct memory_record {
-    uint16_t shard, epoch;
-    uint32_t index;
-    uint8_t *bytes;
-    size_t len;
-};
-
 struct memory {
     struct store store;
-    struct memory_record *records; /* ascending by shard, then index */
-    size_t num_records, capacity;
-    uint16_t epochs[UINT16_MAX + 1]; /* per shard */
+    struct memory_medium *medium;
+    bool is_alone; /* the medium is its own, and there is no other node */
+    struct ledger_node self;
     enum memory_fault fault;
     uint64_t fault_first, fault_count;
 };
 
-static uint64_t key_of(uint16_t shard, uint32_t index)
-{
-    return (uint64_t)shard << 32 | index;
-}
-
-/* Where the record is, or would be. */
-static size_t record_place(const struct memory *memory, uint16_t shard, uint32_t index)
-{
-    size_t low = 0;
-    size_t high = memory->num_records;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct memory_record *record = &memory->records[middle];
-        if (key_of(record->shard, record->index) < key_of(shard, index)) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-static bool record_is_at(const struct memory *memory, size_t place, uint16_t shard, uint32_t index)
-{
-    return place < memory->num_records && memory->records[place].shard == shard &&
-           memory->records[place].index == index;
-}
-
-static void record_delete(struct memory *memory, uint16_t shard, uint32_t index)
-{
-    size_t place = record_place(memory, shard, index);
-    if (record_is_at(memory, place, shard, index)) {
-        memory->store.stats.bytes_used -= memory->records[place].len;
-        free(memory->records[place].bytes);
-        memory->num_records--;
-        memmove(&memory->records[place], &memory->records[place + 1],
-                (memory->num_records - place) * sizeof(*memory->records));
-    }
-}
-
-static bool room_make(struct memory *memory)
-{
-    if (memory->num_records < memory->capacity) {
-        return true;
-    }
-    size_t capacity = memory->capacity == 0 ? 64 : 2 * memory->capacity;
-    struct memory_record *records = realloc(memory->records, capacity * sizeof(*records));
-    if (records == NULL) {
-        return false;
-    }
-    memory->records = records;
-    memory->capacity = capacity;
-    return true;
-}
-
-static enum store_result record_put(struct memory *memory, const struct store_op *op)
-{
-    uint8_t *bytes = malloc(op->value.len + 1);
-    if (bytes == NULL || !room_make(memory)) {
-        free(bytes);
-        return STORE_FULL;
-    }
-    if (op->value.len > 0) {
-        memcpy(bytes, op->value.data, op->value.len);
-    }
-    record_delete(memory, op->shard, op->index);
-    if (op->replaces != STORE_NO_INDEX) {
-        record_delete(memory, op->shard, op->replaces);
-    }
-    size_t place = record_place(memory, op->shard, op->index);
-    memmove(&memory->records[place + 1], &memory->records[place],
-            (memory->num_records - place) * sizeof(*memory->records));
-    memory->records[place] = (struct memory_record){
-        .shard = op->shard,
-        .epoch = op->epoch,
-        .index = op->index,
-        .bytes = bytes,
-        .len = op->value.len,
-    };
-    memory->num_records++;
-    memory->store.stats.bytes_used += op->value.len;
-    return STORE_OK;
-}
-
 static enum store_result shard_claim(struct memory *memory, struct store_item *item)
 {
+    struct memory_medium *medium = memory->medium;
     uint16_t shard = item->op.shard;
-    if (memory->epochs[shard] == UINT16_MAX) {
-        size_t place = record_place(memory, shard, 0);
-        if (place < memory->num_records && memory->records[place].shard == shard) {
-            return STORE_FENCED;
-        }
-        memory->epochs[shard] = 0;
+    if (!memory->is_alone && !ledger_may_claim(medium->ledger, memory->self, shard, medium_now(medium))) {
+        return STORE_FENCED;
     }
-    item->epoch = ++memory->epochs[shard];
+    uint16_t epoch = HF_MAX(ledger_epoch(medium->ledger, shard), item->op.epoch);
+    if (epoch == UINT16_MAX && !medium_shard_is_empty(medium, shard)) {
+        return STORE_FENCED;
+    }
+    item->epoch = epoch == UINT16_MAX ? 1 : (uint16_t)(epoch + 1);
+    ledger_own(medium->ledger, shard, memory->self.node, item->epoch);
     return STORE_OK;
 }
 
 static enum store_result shard_scan(struct memory *memory, const struct store_item *item)
 {
     struct store_list found = {0};
-    uint16_t shard = item->op.shard;
-    size_t place = record_place(memory, shard, 0);
-    for (; place < memory->num_records && memory->records[place].shard == shard; place++) {
-        const struct memory_record *record = &memory->records[place];
-        struct store_item *copy =
-            store_record_new(item, record->index, record->epoch, span_of(record->bytes, record->len));
-        if (copy == NULL) {
-            list_free(&found);
-            return STORE_DOWN;
-        }
-        list_append(&found, copy);
-    }
+    enum store_result result = medium_scan(memory->medium, item, &found);
     store_give_records(&memory->store, &found);
+    return result;
+}
+
+static enum store_result record_change(struct memory *memory, const struct store_op *op)
+{
+    if (op->epoch == 0 || op->epoch != ledger_epoch(memory->medium->ledger, op->shard)) {
+        return STORE_FENCED;
+    }
+    if (op->type == STORE_PUT) {
+        return medium_put(memory->medium, op);
+    }
+    medium_delete(memory->medium, op->shard, op->index);
     return STORE_OK;
+}
+
+static enum store_result ledger_ask(struct memory *memory, struct store_item *item)
+{
+    struct store_list records = {0};
+    enum store_result result =
+        ledger_do(memory->medium->ledger, memory->self, item, medium_now(memory->medium), &records);
+    store_give_records(&memory->store, &records);
+    item->view = ledger_version(memory->medium->ledger);
+    return result;
 }
 
 static enum store_result op_do(struct memory *memory, struct store_item *item)
 {
     const struct store_op *op = &item->op;
-    if (op->type == STORE_CLAIM) {
+    switch (op->type) {
+    case STORE_CLAIM:
         return shard_claim(memory, item);
-    }
-    if (op->type == STORE_SCAN) {
+    case STORE_SCAN:
         return shard_scan(memory, item);
+    case STORE_PUT:
+    case STORE_DELETE:
+        return record_change(memory, op);
+    case STORE_RELEASE:
+        return ledger_release(memory->medium->ledger, op->shard, memory->self.node, op->epoch);
+    default:
+        return ledger_ask(memory, item);
     }
-    if (op->epoch == 0 || op->epoch != memory->epochs[op->shard]) {
-        return STORE_FENCED;
-    }
-    if (op->type == STORE_PUT) {
-        return record_put(memory, op);
-    }
-    record_delete(memory, op->shard, op->index);
-    return STORE_OK;
 }
 
 static enum memory_fault fault_next(struct memory *memory)
@@ -192,8 +113,11 @@ static enum store_result op_do_or_fail(struct memory *memory, struct store_item 
 static bool memory_submit(struct store *store, struct store_item *item)
 {
     struct memory *memory = (struct memory *)store;
+    pthread_mutex_lock(&memory->medium->lock);
     enum store_result result = op_do_or_fail(memory, item);
-    store->stats.records = memory->num_records;
+    store->stats.records = memory->medium->records.count;
+    store->stats.bytes_used = memory->medium->records.bytes;
+    pthread_mutex_unlock(&memory->medium->lock);
     store_finish(store, item, result);
     return false;
 }
@@ -201,24 +125,46 @@ static bool memory_submit(struct store *store, struct store_item *item)
 static void memory_close(struct store *store)
 {
     struct memory *memory = (struct memory *)store;
-    for (size_t i = 0; i < memory->num_records; i++) {
-        free(memory->records[i].bytes);
+    if (memory->is_alone) {
+        memory_medium_free(memory->medium);
     }
-    free(memory->records);
     store_done_with(store);
     free(memory);
 }
 
 static const struct store_kind MEMORY = {.submit = memory_submit, .close = memory_close};
 
-struct store *store_memory_new(const struct store_options *options)
+static struct store *memory_new(const struct store_options *options, struct memory_medium *medium,
+                                bool is_alone)
 {
     struct memory *memory = calloc(1, sizeof(*memory));
-    if (memory != NULL && !store_begin(&memory->store, &MEMORY, options)) {
-        memory_close(&memory->store);
-        memory = NULL;
+    if (memory == NULL || medium == NULL) {
+        if (is_alone) {
+            memory_medium_free(medium);
+        }
+        free(memory);
+        return NULL;
     }
-    return memory == NULL ? NULL : &memory->store;
+    memory->medium = medium;
+    memory->is_alone = is_alone;
+    memory->self =
+        (struct ledger_node){.node = options->node == 0 ? 1 : options->node, .instance = options->instance};
+    if (!store_begin(&memory->store, &MEMORY, options)) {
+        memory_close(&memory->store);
+        return NULL;
+    }
+    return &memory->store;
+}
+
+struct store *store_memory_new(const struct store_options *options)
+{
+    return memory_new(options, memory_medium_new(options->num_shards), true);
+}
+
+struct store *store_memory_join(const struct store_options *options, struct memory_medium *medium)
+{
+    hf_assert(options->node > 0);
+    return memory_new(options, medium, false);
 }
 
 void store_memory_fault(struct store *store, enum memory_fault fault, uint64_t first, uint64_t count)

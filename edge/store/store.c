@@ -192,7 +192,8 @@ static struct store_completion completion_of(const struct store_item *item)
                  .type = item->op.type,
                  .result = item->result,
                  .shard = item->op.shard,
-                 .epoch = item->epoch},
+                 .epoch = item->epoch,
+                 .view = item->view},
     };
 }
 

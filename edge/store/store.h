@@ -25,6 +25,9 @@ struct store_options {
     uint32_t
         num_workers;    /* 1 or more; each calls with its own number, below this, from one thread at a time */
     uint32_t queue_max; /* operations of one worker, up to their completion's store_poll(); 0: the default */
+    uint16_t node;      /* of the fleet, 1..FLEET_NODE_MAX; 0: the only one, which is 1 */
+    uint64_t instance;  /* random, another one at each start of this node */
+    uint32_t num_shards; /* of the owners' table that STORE_VIEW tells; 0: up to the highest ever owned */
 };
 
 /* The embedded store. NULL, and ret_error says why, when the directory cannot be a store: of another program
@@ -34,8 +37,22 @@ struct store_options {
  * when all is well. */
 struct store *store_lmdb_open(const struct store_options *options, char ret_error[STORE_ERROR_MAX]);
 
-/* In memory, for tests: every operation is done before store_submit() returns, in the caller's thread. */
+/* In memory, for tests: every operation is done before store_submit() returns, in the caller's thread. Like
+ * the embedded one it has a single node: no claim waits for a lease. */
 struct store *store_memory_new(const struct store_options *options);
+
+/* Memory that several nodes share as a fleet shares its store: each joins with its number and instance, and
+ * the rules of docs/FLEET.md hold among them. */
+struct memory_medium *memory_medium_new(uint32_t num_shards);
+/* After the last of its stores was closed. */
+void memory_medium_free(struct memory_medium *medium);
+struct store *store_memory_join(const struct store_options *options, struct memory_medium *medium);
+/* From now on it is `now` there; before the first call the machine's clock goes. */
+void memory_medium_set_clock(struct memory_medium *medium, ns_t now);
+/* A primary that is lost with writes that its replica never had: after _lose() all is as it was at the last
+ * _mark(). (What was seen once stays seen.) False: no memory. */
+HF_MUST bool memory_medium_mark(struct memory_medium *medium);
+HF_MUST bool memory_medium_lose(struct memory_medium *medium);
 
 enum memory_fault {
     MEMORY_WORKS,

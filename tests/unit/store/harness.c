@@ -20,24 +20,84 @@ void folder_remove(const char *path)
     nftw(path, entry_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+static struct store *store_new(struct harness *h, const struct store_options *options, char *ret_error)
+{
+    switch (h->number) {
+    case HARNESS_MEMORY:
+        return store_memory_new(options);
+    case HARNESS_LMDB:
+        return store_lmdb_open(options, ret_error);
+    default:
+        return store_memory_join(options, h->medium->memory);
+    }
+}
+
 void harness_open(struct harness *h)
 {
     char error[STORE_ERROR_MAX] = "";
-    struct store_options options = {.path = h->path, .size_mb = h->size_mb, .num_workers = HARNESS_WORKERS};
-    h->store = h->is_lmdb ? store_lmdb_open(&options, error) : store_memory_new(&options);
+    struct store_options options = {
+        .path = h->path,
+        .size_mb = h->size_mb,
+        .num_workers = HARNESS_WORKERS,
+        .node = h->node,
+        .instance = h->instance,
+        .num_shards = HARNESS_SHARDS,
+    };
+    h->store = store_new(h, &options, error);
     cr_assert_not_null(h->store, "%s", error);
     cr_assert_str_eq(error, "");
 }
 
-struct harness *harness_new(int kind)
+static struct harness *harness_alloc(int kind, struct harness_medium *medium, uint16_t node,
+                                     uint64_t instance)
 {
+    static const char *const names[HARNESS_KINDS] = {"memory", "lmdb", "shared memory"};
     struct harness *h = calloc(1, sizeof(*h));
-    h->is_lmdb = kind == HARNESS_LMDB;
-    h->kind = h->is_lmdb ? "lmdb" : "memory";
+    h->number = kind;
+    h->kind = names[kind];
+    h->medium = medium;
+    h->node = node;
+    h->instance = instance;
     snprintf(h->path, sizeof(h->path), "/tmp/holdfast-store-XXXXXX");
     cr_assert_not_null(mkdtemp(h->path));
+    if (medium != NULL) {
+        medium->users++;
+    }
     harness_open(h);
     return h;
+}
+
+struct harness *harness_new(int kind)
+{
+    if (kind < HARNESS_FLEETS) {
+        return harness_alloc(kind, NULL, 0, 0);
+    }
+    struct harness_medium *medium = calloc(1, sizeof(*medium));
+    medium->memory = memory_medium_new(HARNESS_SHARDS);
+    memory_medium_set_clock(medium->memory, 0);
+    struct harness *h = harness_alloc(kind, medium, 1, 0x1111);
+    cr_assert_eq(harness_lease(h, "first", 600 * 1000), STORE_OK);
+    return h;
+}
+
+struct harness *harness_join(struct harness *other, uint16_t node, uint64_t instance)
+{
+    cr_assert_not_null(other->medium);
+    return harness_alloc(other->number, other->medium, node, instance);
+}
+
+void harness_pass(struct harness *h, uint32_t ms)
+{
+    h->medium->now += ms * NS_PER_MS;
+    memory_medium_set_clock(h->medium->memory, h->medium->now);
+}
+
+static void medium_leave(struct harness_medium *medium)
+{
+    if (medium != NULL && --medium->users == 0) {
+        memory_medium_free(medium->memory);
+        free(medium);
+    }
 }
 
 static void records_forget(struct harness *h)
@@ -56,7 +116,7 @@ void harness_close(struct harness *h)
 
 void harness_reopen(struct harness *h)
 {
-    if (h->is_lmdb) {
+    if (h->number != HARNESS_MEMORY) {
         harness_close(h);
         harness_open(h);
     }
@@ -66,6 +126,7 @@ void harness_free(struct harness *h)
 {
     harness_close(h);
     records_forget(h);
+    medium_leave(h->medium);
     folder_remove(h->path);
     free(h);
 }
@@ -85,9 +146,12 @@ static void record_keep(struct harness *h, const struct store_record *record)
     h->records[h->num_records++].value = span_of(copy, record->value.len);
 }
 
-static enum store_result op_do(struct harness *h, struct store_op op)
+enum store_result harness_do(struct harness *h, struct store_op op)
 {
     struct store_completion completion;
+    if (op.type == STORE_SCAN || op.type == STORE_VIEW) {
+        records_forget(h);
+    }
     op.token = ++h->token;
     cr_assert(store_submit(h->store, 0, &op));
     for (;;) {
@@ -106,35 +170,48 @@ static enum store_result op_do(struct harness *h, struct store_op op)
         h->epoch = completion.done.result == STORE_OK ? completion.done.epoch : h->epoch;
         cr_assert(completion.done.result == STORE_OK || completion.done.epoch == 0);
     }
+    h->done = completion.done;
     return completion.done.result;
+}
+
+enum store_result harness_lease(struct harness *h, const char *value, uint32_t ttl_ms)
+{
+    return harness_do(
+        h, (struct store_op){.type = STORE_LEASE, .value = span_of_string(value), .ttl_ms = ttl_ms});
+}
+
+struct span harness_owners(struct harness *h)
+{
+    const struct store_record *owners = harness_record(h, STORE_NO_INDEX);
+    cr_assert_not_null(owners, "%s", h->kind);
+    return owners->value;
 }
 
 enum store_result harness_claim(struct harness *h, uint16_t shard)
 {
-    return op_do(h, (struct store_op){.type = STORE_CLAIM, .shard = shard});
+    return harness_do(h, (struct store_op){.type = STORE_CLAIM, .shard = shard});
 }
 
 enum store_result harness_put(struct harness *h, uint16_t shard, uint32_t index, uint32_t replaces,
                               struct span value)
 {
-    return op_do(h, (struct store_op){.type = STORE_PUT,
-                                      .shard = shard,
-                                      .epoch = h->epoch,
-                                      .index = index,
-                                      .replaces = replaces,
-                                      .value = value});
+    return harness_do(h, (struct store_op){.type = STORE_PUT,
+                                           .shard = shard,
+                                           .epoch = h->epoch,
+                                           .index = index,
+                                           .replaces = replaces,
+                                           .value = value});
 }
 
 enum store_result harness_delete(struct harness *h, uint16_t shard, uint32_t index)
 {
-    return op_do(h,
-                 (struct store_op){.type = STORE_DELETE, .shard = shard, .epoch = h->epoch, .index = index});
+    return harness_do(
+        h, (struct store_op){.type = STORE_DELETE, .shard = shard, .epoch = h->epoch, .index = index});
 }
 
 enum store_result harness_scan(struct harness *h, uint16_t shard)
 {
-    records_forget(h);
-    return op_do(h, (struct store_op){.type = STORE_SCAN, .shard = shard, .epoch = h->epoch});
+    return harness_do(h, (struct store_op){.type = STORE_SCAN, .shard = shard, .epoch = h->epoch});
 }
 
 const struct store_record *harness_record(const struct harness *h, uint32_t index)

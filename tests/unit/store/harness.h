@@ -4,30 +4,60 @@
 
 #include "edge/store/store.h"
 
+/* What stores of several nodes share. */
+struct harness_medium {
+    uint32_t users;
+    struct memory_medium *memory;
+    ns_t now;
+};
+
 struct harness {
-    const char *kind;
-    bool is_lmdb;
-    char path[64]; /* a fresh directory of this test */
+    const char *kind; /* for messages */
+    int number;       /* HARNESS_MEMORY and so on */
+    char path[64];    /* a fresh directory of this test */
     uint32_t size_mb;
+    struct harness_medium *medium; /* NULL: alone */
+    uint16_t node;
+    uint64_t instance;
     struct store *store;
     uint64_t token;
     uint16_t epoch;                    /* of the last claim */
+    struct store_done done;            /* the last one */
     struct store_record records[4096]; /* of the last scan; values are copies */
     size_t num_records;
 };
 
 #define HARNESS_WORKERS 2
 
-/* Both kinds, for `for (int kind = 0; kind < HARNESS_KINDS; kind++)`. */
-enum { HARNESS_MEMORY, HARNESS_LMDB, HARNESS_KINDS };
+#define HARNESS_SHARDS 16 /* in the owners' table, at least */
 
+/* All kinds, for `for (int kind = 0; kind < HARNESS_KINDS; kind++)`. Those from HARNESS_FLEETS on are shared
+ * by several nodes. */
+enum {
+    HARNESS_MEMORY,
+    HARNESS_LMDB,
+    HARNESS_SHARED_MEMORY,
+    HARNESS_KINDS,
+    HARNESS_FLEETS = HARNESS_SHARED_MEMORY
+};
+
+/* Of a fleet: node 1, with a lease that outlasts the test. */
 struct harness *harness_new(int kind);
+/* Another node on the same medium, or the same node in another life; without a lease. */
+struct harness *harness_join(struct harness *other, uint16_t node, uint64_t instance);
+/* Time passes for the medium. */
+void harness_pass(struct harness *h, uint32_t ms);
 /* With the directory as it is and this size (MB, 0: default); asserts that it opens and says nothing. */
 void harness_open(struct harness *h);
 void harness_close(struct harness *h);
 /* LMDB: closed and opened again; memory: as it is. */
 void harness_reopen(struct harness *h);
 void harness_free(struct harness *h); /* removes the directory */
+
+enum store_result harness_do(struct harness *h, struct store_op op);
+enum store_result harness_lease(struct harness *h, const char *value, uint32_t ttl_ms);
+/* The last view's owners' table; asserts that there is one. */
+struct span harness_owners(struct harness *h);
 
 enum store_result harness_claim(struct harness *h, uint16_t shard);
 enum store_result harness_put(struct harness *h, uint16_t shard, uint32_t index, uint32_t replaces,

@@ -97,14 +97,19 @@ Test(conformance, only_the_last_owner_writes)
     }
 }
 
+enum { EPOCHS_FROM = 60000 };
+
 Test(conformance, epochs_end)
 {
     for (int kind = 0; kind < HARNESS_KINDS; kind++) {
         struct harness *h = harness_new(kind);
-        struct store_op claim = {.type = STORE_CLAIM, .shard = 1};
+        cr_assert_eq(harness_do(h, (struct store_op){.type = STORE_CLAIM, .shard = 1, .epoch = 400}),
+                     STORE_OK);
+        cr_expect_eq(h->epoch, 401, "%s: above what the claimer has seen", h->kind);
+        struct store_op claim = {.type = STORE_CLAIM, .shard = 1, .epoch = EPOCHS_FROM};
         struct store_completion completion;
-        uint32_t epoch = 0;
-        for (uint32_t submitted = 0; epoch < UINT16_MAX;) {
+        uint32_t epoch = EPOCHS_FROM;
+        for (uint32_t submitted = epoch; epoch < UINT16_MAX;) {
             while (submitted < UINT16_MAX && submitted < epoch + 2048) {
                 cr_assert(store_submit(h->store, 0, &claim));
                 submitted++;
@@ -115,6 +120,11 @@ Test(conformance, epochs_end)
         h->epoch = UINT16_MAX;
         cr_expect_eq(harness_put(h, 1, 1, STORE_NO_INDEX, text("x")), STORE_OK);
         cr_expect_eq(harness_claim(h, 1), STORE_FENCED, "%s: keys of this epoch live", h->kind);
+        cr_assert_eq(harness_claim(h, 2), STORE_OK);
+        cr_expect_eq(harness_do(h, (struct store_op){.type = STORE_CLAIM, .shard = 2, .epoch = UINT16_MAX}),
+                     STORE_OK, "%s: seen by the claimer, but nothing is left", h->kind);
+        cr_expect_eq(h->epoch, 1);
+        h->epoch = UINT16_MAX;
         harness_reopen(h);
         cr_expect_eq(harness_claim(h, 1), STORE_FENCED, "%s", h->kind);
         cr_expect_eq(harness_put(h, 1, 2, 1, text("y")), STORE_OK, "%s: the owner goes on", h->kind);
@@ -245,7 +255,8 @@ Test(conformance, workers_beside_each_other)
         for (size_t i = 0; i < STORE_LATENCY_BUCKETS; i++) {
             timed += stats.latency[i];
         }
-        cr_expect_eq(timed, HARNESS_WORKERS * PER_WRITER + HARNESS_WORKERS, "with the scans");
+        cr_expect_eq(timed, HARNESS_WORKERS * PER_WRITER + HARNESS_WORKERS + (h->medium != NULL),
+                     "with the scans and a lease");
         harness_free(h);
     }
 }

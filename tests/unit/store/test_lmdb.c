@@ -228,7 +228,7 @@ static void make_newer_format(const char *path)
 static off_t make_store(const char *path)
 {
     struct harness *h = calloc(1, sizeof(*h));
-    h->is_lmdb = true;
+    h->number = HARNESS_LMDB;
     snprintf(h->path, sizeof(h->path), "%s", path);
     harness_open(h);
     static uint8_t value[700];

@@ -48,3 +48,30 @@ Test(memory, the_nth_operation_fails)
         harness_free(h);
     }
 }
+
+/* A primary that is lost with writes its replica never had: the claim of one node is forgotten, another gets
+ * the same epoch, and one that remembers more gets a higher one. */
+Test(memory, acknowledged_writes_are_lost)
+{
+    struct harness *a = harness_new(HARNESS_SHARED_MEMORY);
+    struct harness *b = harness_join(a, 2, 0x2222);
+    struct span value = span_of_string("value");
+    cr_assert_eq(harness_lease(b, "b", 1000), STORE_OK);
+    cr_assert_eq(harness_claim(a, 1), STORE_OK);
+    cr_assert_eq(harness_put(a, 1, 1, STORE_NO_INDEX, value), STORE_OK);
+    cr_assert_eq(harness_do(a, (struct store_op){.type = STORE_RELEASE, .shard = 1, .epoch = 1}), STORE_OK);
+    cr_assert(memory_medium_mark(a->medium->memory));
+    cr_assert_eq(harness_claim(a, 1), STORE_OK);
+    cr_assert_eq(harness_put(a, 1, 2, STORE_NO_INDEX, value), STORE_OK);
+    cr_assert(memory_medium_lose(a->medium->memory));
+    cr_assert_eq(harness_scan(a, 1), STORE_OK);
+    cr_expect_eq(a->num_records, 1);
+    cr_assert_eq(harness_claim(b, 1), STORE_OK);
+    cr_expect_eq(b->epoch, a->epoch, "the same epoch twice: what a node's number in every IV is for");
+    cr_assert_eq(harness_do(b, (struct store_op){.type = STORE_RELEASE, .shard = 1, .epoch = 2}), STORE_OK);
+    cr_assert(memory_medium_lose(a->medium->memory));
+    cr_assert_eq(harness_do(a, (struct store_op){.type = STORE_CLAIM, .shard = 1, .epoch = 2}), STORE_OK);
+    cr_expect_eq(a->epoch, 3, "never the same one of a node that remembers");
+    harness_free(b);
+    harness_free(a);
+}
