@@ -1,10 +1,9 @@
-"""A machine with the image's kernel (Debian's, not this machine's) under qemu, which runs one script and powers off."""
+"""A machine with the image's kernel, Debian's, under qemu: it runs one script and powers off."""
 import glob
 import lzma
 import os
 import re
 import shutil
-import stat
 
 from .process import Process, run
 
