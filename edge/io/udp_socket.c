@@ -103,6 +103,10 @@ int udp_sockets_add_hop(struct udp_sockets *sockets, const struct endpoint *loca
     struct udp_socket hop = {.local = *local, .hop = true};
     hf_assert(sockets->count < UDP_SOCKETS_MAX);
     int error = udp_socket_open(local, false, &hop.fd);
+    if (error == 0 && !ip_is_v4(&local->addr)) {
+        /* A node's program sends none (RFC 6935), which we see when ours is not on the way. */
+        error = set(hop.fd, SOL_UDP, UDP_NO_CHECK6_RX, 1);
+    }
     if (error == 0) {
         sockets->v[sockets->count++] = hop;
     }

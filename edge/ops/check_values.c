@@ -40,7 +40,7 @@ static const struct number_rule {
     NUMBER("store.replicas", store.replicas, 0, 0, 16),
     NUMBER("fleet.node", fleet.node, 0, 1, FLEET_NODE_MAX),
     NUMBER("fleet.weight", fleet.weight, 1, 1, 1000),
-    NUMBER("fleet.mtu", fleet.mtu, 1500, 1280, 9216),
+    NUMBER("fleet.mtu", fleet.mtu, 1500, CONFIG_NODE_MTU_MIN, 9216),
     NUMBER("fleet.port", fleet.port, 4502, 1, 65535),
     NUMBER("fleet.takes_per_s", fleet.takes_per_s, 500, 1, 100000),
     NUMBER("fleet.gives_per_s", fleet.gives_per_s, 100, 1, 100000),

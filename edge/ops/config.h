@@ -28,9 +28,9 @@ enum {
     CONFIG_INTERFACES_MAX = 16, /* that packets of clients come in by */
     CONFIG_NODES_MAX = 64,
     CONFIG_NODE_ID_MAX = 1023,
-    CONFIG_NODE_MTU_MIN = 1280,
-    CONFIG_STEERED_MAX = 6,  /* listening addresses that steering knows */
-    CONFIG_SERVERS_MAX = 16, /* of the session store */
+    CONFIG_NODE_MTU_MIN = 1344, /* 1280, which IPv6 demands, and what goes around it between nodes */
+    CONFIG_STEERED_MAX = 6,     /* listening addresses that steering knows */
+    CONFIG_SERVERS_MAX = 16,    /* of the session store */
 };
 
 /* ---- findings ---- */

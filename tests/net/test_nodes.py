@@ -12,6 +12,7 @@ from lab.traffic import Download, Ping, ping
 
 FLAP_SECONDS = int(os.environ.get("HOLDFAST_FLAP_SECONDS", "8"))
 PING_S = 0.02
+LAB = os.environ.get("HOLDFAST_NODES_LAB", "two-nodes")
 suite = Suite(__doc__, limit_s=120 + 2 * FLAP_SECONDS)
 scene = first = second = None
 clients = {}
@@ -52,7 +53,7 @@ def lost(gateway):
 @suite.case("500 goes to one node, 4500 to the other: clients connect, and their packets are forwarded")
 def split():
     global scene, first, second
-    scene = Scene(spec="two-nodes")
+    scene = Scene(spec=LAB)
     first, second = scene.gateways.values()
     resolved(scene)
     split_ports(scene, {500: "n1", 4500: "n2"})
@@ -74,15 +75,20 @@ def split():
 
 @suite.case("IP fragments: IKE_AUTH in pieces, reassembled by one node and handed to the other")
 def fragments():
-    scene.lab.router.route(ANYCAST4, *scene.lab.ways("router", "n2", 4))  # pieces without a port
-    client = clients["cl4"] = scene.certificate_client(
-        "cl4", kind="rsa4096", connection={"fragmentation": "no"})
-    client.node.run("ip", "-6", "addr", "flush", "dev", "eth0", "scope", "global")
-    client.connect()
-    assert ping(client.node) == (5, 5)
-    by_hand = second.metrics()["holdfast_forwarded_total"]
-    print(f"  fragments {verdict(second, 'worker_fragment'):.0f}, forwarded by a worker {by_hand:.0f}")
-    assert verdict(second, "worker_fragment") >= 2 and by_hand >= 1
+    for name, remote in (("cl4", ANYCAST4), ("cl6", ANYCAST6)):
+        family = 6 if ":" in remote else 4
+        scene.lab.router.route(remote, *scene.lab.ways("router", "n2", family))  # pieces without a port
+        client = clients[name] = scene.certificate_client(
+            name, kind="rsa4096", connection={"fragmentation": "no"}, remote=remote)
+        if family == 4:
+            client.node.run("ip", "-6", "addr", "flush", "dev", "eth0", "scope", "global")
+        before = verdict(second, "worker_fragment"), second.metrics()["holdfast_forwarded_total"]
+        client.connect()
+        assert ping(client.node) == (5, 5)
+        pieces = verdict(second, "worker_fragment") - before[0]
+        by_hand = second.metrics()["holdfast_forwarded_total"] - before[1]
+        print(f"  IPv{family}: fragments {pieces:.0f}, forwarded by a worker {by_hand:.0f}")
+        assert pieces >= 2 and by_hand >= 1
     assert not [line for line, value in scene.gateway.metrics().items() if "node_forged" in line and value]
 
 

@@ -122,7 +122,7 @@ static const struct bad steering_rows[] = {
     {"user: root", "steering: {nodes: [{id: 1, address: 203.0.113.2}, {id: 2, address: \"2001:db8::2\"}]}",
      "63:68: steering.nodes[1].address: nodes have either IPv4 or IPv6 addresses"},
     {"user: root", "steering: {nodes: [{id: 1, address: 203.0.113.2, mtu: 900}]}",
-     "63:55: steering.nodes[0].mtu: 900 is below 1280"},
+     "63:55: steering.nodes[0].mtu: 900 is below 1344"},
 };
 
 Test(config_bad, steering)
