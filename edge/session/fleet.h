@@ -17,16 +17,21 @@
 struct fleet_member {
     uint16_t node; /* 1..FLEET_NODE_MAX; 0: nobody */
     uint16_t weight;
-    uint16_t mtu;           /* of the way to it */
-    uint16_t site;          /* number of its PoP, by name (fleet_site_number()) */
-    bool is_draining;       /* wants to own nothing */
-    uint64_t instance;      /* random, another one at each start */
-    struct ip_addr address; /* where other nodes reach it: packets of clients, and heartbeats */
-    char site_name[FLEET_SITE_BYTES];
+    uint16_t mtu;                      /* of the way to it */
+    bool is_draining;                  /* wants to own nothing */
+    uint64_t instance;                 /* random, another one at each start */
+    struct ip_addr address;            /* where other nodes reach it: packets of clients, and heartbeats */
+    char site_name[FLEET_SITE_BYTES];  /* of its PoP; nodes of one name are of one site */
     char version[FLEET_VERSION_BYTES]; /* of the software */
 };
 
-/* As STORE_LEASE carries it. 0 when it does not fit. */
+enum {
+    FLEET_MEMBER_BYTES_MAX = 256, /* fleet_member_encode() needs no more */
+    FLEET_HEARTBEAT_BYTES_MAX = 1024,
+};
+
+/* As STORE_LEASE carries it. 0 when it does not fit. Decoding skips fields of newer versions; false: garbage.
+ */
 size_t fleet_member_encode(const struct fleet_member *member, uint8_t *ret_bytes, size_t cap);
 HF_MUST bool fleet_member_decode(struct span bytes, struct fleet_member *ret_member);
 
@@ -56,17 +61,20 @@ enum fleet_event_type {
 enum fleet_shard_news {
     FLEET_SHARD_TAKEN,  /* claimed, with `epoch`; its sessions are being read */
     FLEET_SHARD_READY,  /* all of them have been read */
-    FLEET_SHARD_FAILED, /* not claimed: another has it, or the store does not answer */
+    FLEET_SHARD_FAILED, /* not claimed, or not given: another has it, or the store does not answer */
     FLEET_SHARD_GIVEN,  /* its sessions have been written, and it was released */
     FLEET_SHARD_LOST,   /* another has a higher epoch; its sessions were dropped */
 };
 
 /* A shard that changed hands of late: beside the store, so that others need not ask it first. */
 struct fleet_change {
-    uint16_t shard, owner, epoch; /* owner 0: released, for whoever it belongs to now */
+    uint16_t shard;
+    uint16_t owner; /* 0: released, for whoever it belongs to now; FLEET_OWNER_UNKNOWN: the store shows a
+                       lower epoch than the sender has seen, which nobody may use again */
+    uint16_t epoch;
 };
 
-enum { FLEET_CHANGES_MAX = 128 };
+enum { FLEET_CHANGES_MAX = 128, FLEET_OWNER_UNKNOWN = UINT16_MAX };
 
 /* From node to node. The adapter seals it under a fleet key, with both nodes' numbers. */
 struct fleet_heartbeat {
@@ -103,11 +111,12 @@ struct fleet_event {
 enum fleet_effect_type {
     FLEET_EFFECT_STORE,     /* an operation of the fleet's own */
     FLEET_EFFECT_HEARTBEAT, /* to a node */
-    FLEET_EFFECT_TAKE,      /* let the core of the shard's worker claim it (EVENT_SHARD) */
+    FLEET_EFFECT_TAKE,      /* let the core of the shard's worker claim it (EVENT_SHARD). A shard that it has
+                               already is claimed anew, and written anew: the store forgot */
     FLEET_EFFECT_GIVE,      /* let it write its sessions and release it */
     FLEET_EFFECT_DROP,      /* let it forget the shard: another has it */
     FLEET_EFFECT_LEASE,     /* whether new sessions and exchanges may be started (EVENT_LEASE) */
-    FLEET_EFFECT_ROW,       /* steering: who has the shard, and who if not */
+    FLEET_EFFECT_ROW,       /* steering: who has the shard, and who if not; all rows are {0, 0} at first */
     FLEET_EFFECT_MEMBER,    /* a node came, changed, is silent, or went */
     FLEET_EFFECT_NEWS,      /* for the log */
 };
@@ -119,13 +128,15 @@ enum fleet_news {
     FLEET_NEWS_NODE_ID_TAKEN, /* another process has the lease of our node number */
     FLEET_NEWS_NODE_UP,
     FLEET_NEWS_NODE_SILENT, /* no heartbeats: steered around */
-    FLEET_NEWS_NODE_DEAD,   /* its lease is gone: its shards are taken over */
+    FLEET_NEWS_NODE_ALONE, /* heard, but without a lease: it does not reach the store, and keeps its shards */
+    FLEET_NEWS_NODE_DEAD,  /* silent, and its lease is gone: its shards are taken over */
     FLEET_NEWS_NODE_DRAINS,
-    FLEET_NEWS_TAKEN_OVER, /* `count` shards of a dead node; once all are ours, with the time it took */
-    FLEET_NEWS_GIVEN,      /* `count` shards handed over to other nodes */
-    FLEET_NEWS_LOST,       /* `count` shards lost to a higher epoch */
-    FLEET_NEWS_DRAINED,    /* the last shard is given */
-    FLEET_NEWS_VIEW_BAD,   /* what the store holds of members or owners makes no sense */
+    FLEET_NEWS_TAKEN_OVER,  /* `count` shards of a dead node; once all are ours, with the time it took */
+    FLEET_NEWS_GIVEN,       /* `count` shards handed over to other nodes */
+    FLEET_NEWS_LOST,        /* `count` shards lost to a higher epoch */
+    FLEET_NEWS_DRAINED,     /* the last shard is given */
+    FLEET_NEWS_DRAIN_ALONE, /* nothing is given: there is no other live node, or all of them drain */
+    FLEET_NEWS_VIEW_BAD,    /* what the store holds of members or owners makes no sense */
 };
 
 struct fleet_effect {
@@ -141,7 +152,7 @@ struct fleet_effect {
             uint16_t shard;
             uint16_t epoch; /* FLEET_EFFECT_TAKE: the claimed epoch must be above this one; FLEET_EFFECT_DROP:
                                the other's */
-            uint16_t to;    /* FLEET_EFFECT_GIVE: who will take it */
+            uint16_t to;    /* FLEET_EFFECT_GIVE: who will take it; 0: whoever comes */
         } shard;
         bool may_begin; /* FLEET_EFFECT_LEASE */
         struct {
@@ -179,7 +190,8 @@ ns_t fleet_deadline(const struct fleet *fleet);
 enum fleet_member_state {
     FLEET_MEMBER_LIVE,   /* has a lease and is heard */
     FLEET_MEMBER_SILENT, /* has a lease, is not heard */
-    FLEET_MEMBER_DEAD,   /* was a member, has no lease */
+    FLEET_MEMBER_ALONE,  /* is heard, has no lease */
+    FLEET_MEMBER_DEAD,   /* neither */
 };
 
 struct fleet_member_view {

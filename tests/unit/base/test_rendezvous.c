@@ -115,3 +115,87 @@ Test(rendezvous, weight_moves_only_to_or_from_its_node)
     }
     cr_assert_gt(share_of(after, 6), share_of(before, 6));
 }
+
+/* ---- sites */
+
+enum { MEMBERS = 12 };
+
+/* Four sites of three nodes. */
+static void members_make(struct rendezvous_member members[MEMBERS])
+{
+    for (uint16_t i = 0; i < MEMBERS; i++) {
+        members[i] = (struct rendezvous_member){
+            .id = (uint16_t)(i + 1), .weight = 100, .site = i % 4, .may_own = true};
+    }
+}
+
+static void places_make(const struct rendezvous_member *members, uint32_t num_members,
+                        struct rendezvous_place ret_places[SHARDS])
+{
+    for (uint32_t shard = 0; shard < SHARDS; shard++) {
+        ret_places[shard] = rendezvous_place(KEY, shard, members, num_members);
+    }
+}
+
+Test(rendezvous, home_is_as_in_a_fleet_without_sites)
+{
+    struct rendezvous_member members[MEMBERS];
+    struct rendezvous_node nodes[MEMBERS];
+    struct rendezvous_place places[SHARDS];
+    members_make(members);
+    members[3].weight = 300;
+    members[5].weight = 0;
+    members[7].weight = 7;
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        nodes[i] = (struct rendezvous_node){.id = members[i].id, .weight = members[i].weight};
+    }
+    places_make(members, MEMBERS, places);
+    for (uint32_t shard = 0; shard < SHARDS; shard++) {
+        uint16_t first = rendezvous_pick(KEY, shard, nodes, MEMBERS).primary;
+        cr_assert(places[shard].home == first && places[shard].primary == first);
+        cr_assert((places[shard].secondary - 1) % 4 == (first - 1) % 4, "of its site");
+        cr_assert(places[shard].secondary != first && places[shard].secondary != 6);
+    }
+}
+
+/* Who dies is stood in for by its second, of its site as long as one of it lives; nothing else moves, and all
+ * is as before when it returns. */
+Test(rendezvous, the_site_stands_in)
+{
+    struct rendezvous_member members[MEMBERS];
+    struct rendezvous_place before[SHARDS], after[SHARDS];
+    members_make(members);
+    for (uint32_t round = 0; round < 4; round++) { /* node 1, then 5, then 9 die: all of site 0; then 2 */
+        static const uint32_t dies[] = {0, 4, 8, 1};
+        places_make(members, MEMBERS, before);
+        members[dies[round]].may_own = false;
+        uint16_t dead = members[dies[round]].id;
+        places_make(members, MEMBERS, after);
+        for (uint32_t shard = 0; shard < SHARDS; shard++) {
+            cr_assert_eq(after[shard].home, before[shard].home);
+            cr_assert_eq(after[shard].primary,
+                         before[shard].primary == dead ? before[shard].secondary : before[shard].primary);
+            bool has_site = round < 2 || (before[shard].home - 1) % 4 != 0;
+            cr_assert(!has_site || (after[shard].primary - 1) % 4 == (after[shard].home - 1) % 4);
+        }
+    }
+}
+
+Test(rendezvous, nobody_may)
+{
+    struct rendezvous_member members[MEMBERS];
+    members_make(members);
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        members[i].may_own = i == 2;
+    }
+    struct rendezvous_place place = rendezvous_place(KEY, 1, members, MEMBERS);
+    cr_assert(place.home != RENDEZVOUS_NOBODY && place.primary == 3 && place.secondary == RENDEZVOUS_NOBODY);
+    members[2].may_own = false;
+    cr_assert_eq(rendezvous_place(KEY, 1, members, MEMBERS).primary, RENDEZVOUS_NOBODY);
+    place = rendezvous_place(KEY, 1, members, 0);
+    cr_assert(place.home == RENDEZVOUS_NOBODY && place.primary == RENDEZVOUS_NOBODY);
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        members[i].weight = 0;
+    }
+    cr_assert_eq(rendezvous_place(KEY, 1, members, MEMBERS).home, RENDEZVOUS_NOBODY);
+}
