@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Floods of spoofed packets with steering on: each kind is counted, clients connect, a transfer keeps its rate.
+"""Floods of spoofed packets with steering on: each is counted, clients connect, a transfer keeps its rate.
 
 HOLDFAST_ATTACK_RATE says how many packets a second (20000), HOLDFAST_SEED which (1)."""
 import os

@@ -1,7 +1,7 @@
 """Floods of spoofed packets (attack.c), and how much of a transfer is left beside one.
 
-Sender, router, gateway and clients share the CPUs. So what a transfer is compared with is not a quiet machine:
-it is the same flood, but to an address that the router drops, which costs the same up to there."""
+Sender, router, gateway and clients share the CPUs. So what a transfer is compared with is not a quiet
+machine: it is the same flood, but to an address that the router drops, which costs the same up to there."""
 import json
 import os
 import statistics
