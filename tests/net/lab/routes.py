@@ -24,33 +24,36 @@ def pin(way, node):
     if node not in way["nodes"]:
         raise CommandFailed(f"{way['router']} has no link to a node {node!r}, but to: "
                             f"{', '.join(way['nodes'])}")
+    table = table_of(way)
     for target in way["targets"]:
         family = "-6" if ":" in target else "-4"
         for hop in way["nodes"][node]:
             if (":" in hop) == (":" in target):
-                router_run(way, family, "route", "replace", target, "via", hop, "table", table_of(way))
+                router_run(way, family, "route", "replace", target, "via", hop, "table", table)
     for family in ("-4", "-6"):
-        if not rules(way, family):
-            router_run(way, family, "rule", "add", "iif", way["interface"], "table", table_of(way))
+        if not rules(way, family, table):
+            router_run(way, family, "rule", "add", "iif", way["interface"], "table", table)
 
 
 def unpin(way):
     """It goes where the router's own routes say again."""
+    table = table_of(way)
     for family in ("-4", "-6"):
-        if rules(way, family):
-            router_run(way, family, "rule", "del", "iif", way["interface"], "table", table_of(way))
-        router_run(way, family, "route", "flush", "table", table_of(way), check=False)
+        if rules(way, family, table):
+            router_run(way, family, "rule", "del", "iif", way["interface"], "table", table)
+        router_run(way, family, "route", "flush", "table", table, check=False)
 
 
-def rules(way, family):
+def rules(way, family, table):
     return [line for line in router_run(way, family, "rule", "show").splitlines()
-            if line.endswith(f"lookup {table_of(way)}")]
+            if line.endswith(f"lookup {table}")]
 
 
 def pinned_to(way):
     """The node, or None."""
-    shown = router_run(way, "-4", "route", "show", "table", table_of(way), check=False)
-    if not rules(way, "-4"):
+    table = table_of(way)
+    shown = router_run(way, "-4", "route", "show", "table", table, check=False)
+    if not rules(way, "-4", table):
         return None
     return next((name for name, hops in way["nodes"].items() if f"via {hops[0]} " in shown), None)
 
