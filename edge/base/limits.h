@@ -56,6 +56,10 @@ enum {
     FLEET_SITE_BYTES = 32, /* names, with their terminating zero */
     FLEET_VERSION_BYTES = 32,
     FLEET_EFFECTS_MAX = 256, /* one fleet_step */
+    /* Packets that wait, in each worker, for shards that are being taken: of clients, and of the inner
+     * network. A planned move takes some milliseconds, a takeover a lease's time. */
+    FLEET_HELD_BYTES = 1 << 20,
+    FLEET_HELD_MS = 3000,
 
     EFFECTS_MAX = 64, /* one core_step */
     EFFECT_BYTES_MAX =

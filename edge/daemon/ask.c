@@ -21,21 +21,37 @@ bool daemon_tell(struct daemon *d, enum mail_type type)
     return all;
 }
 
-/* Takes what a worker has sent so far; answers to earlier questions, which came too late, are dropped. */
+/* True when it is the answer to this question. Answers to earlier ones came too late, and are dropped. */
+static bool mail_in(struct daemon *d, struct span message, uint64_t token)
+{
+    const struct mail *mail = (const struct mail *)message.data;
+    const struct mail_answer *answer = (const struct mail_answer *)message.data;
+    if (mail->type == MAIL_NEWS) {
+        fleet_host_news(d, &((const struct mail_news *)message.data)->shard);
+    }
+    return mail->type == MAIL_ANSWER && answer->token == token;
+}
+
 static const struct mail_answer *take_answer(struct daemon *d, uint32_t worker, uint64_t token)
 {
     struct mailbox *box = mesh_from(&d->port, worker);
     struct mail_answer *found = NULL;
     struct span message;
     while (found == NULL && mailbox_next(box, &message)) {
-        const struct mail_answer *answer = (const struct mail_answer *)message.data;
-        if (answer->mail.type == MAIL_ANSWER && answer->token == token) {
+        if (mail_in(d, message, token)) {
             memcpy(d->answer, message.data, message.len);
             found = (struct mail_answer *)d->answer;
         }
     }
     mailbox_done(box);
     return found;
+}
+
+void daemon_mail_read(struct daemon *d)
+{
+    for (uint32_t worker = 0; worker < d->num_workers; worker++) {
+        (void)take_answer(d, worker, 0);
+    }
 }
 
 /* Other news that the bell was rung for are looked for at the end of every round of the main loop. */

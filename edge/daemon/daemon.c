@@ -186,16 +186,23 @@ static void feed_watchdog(struct daemon *d)
     }
 }
 
+static int round_ms(const struct daemon *d)
+{
+    ns_t timeout = fleet_host_timeout(d);
+    return timeout >= ROUND_MS * NS_PER_MS ? ROUND_MS : (int)((timeout + NS_PER_MS - 1) / NS_PER_MS);
+}
+
 static void run_round(struct daemon *d)
 {
     doorbell_sleep(&d->shared.mesh.bells[d->num_workers]);
+    fleet_host_round(d);
     look_for_failures(d);
     if (d->state == NODE_STARTING) {
         look_for_ready(d);
     }
     daemon_release(d);
     if (!d->is_stopping) {
-        (void)loop_once(&d->loop, ROUND_MS);
+        (void)loop_once(&d->loop, round_ms(d));
     }
     steer_feed_tick(&d->feed, d->config, daemon_now(), daemon_wall_ns());
     server_tick(&d->control, daemon_now());
@@ -240,6 +247,20 @@ static int finish(struct daemon *d, int code)
     return code;
 }
 
+/* What can be given to other nodes is given; who waits no longer asks again. */
+static void leave(struct daemon *d)
+{
+    if (d->failed || d->is_to_be_continued) {
+        return;
+    }
+    d->is_stopping = false;
+    fleet_host_leave(d);
+    while (!d->is_stopping && !fleet_host_is_left(d)) {
+        run_round(d);
+    }
+    d->is_stopping = true;
+}
+
 static int serve(struct daemon *d)
 {
     uint64_t watchdog_us = 0;
@@ -258,6 +279,7 @@ static int serve(struct daemon *d)
     while (!d->is_stopping) {
         run_round(d);
     }
+    leave(d);
     return finish(d, d->failed ? EXIT_CODE_FAILED : EXIT_CODE_OK);
 }
 

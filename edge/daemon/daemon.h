@@ -1,6 +1,7 @@
 /* The main thread's state, and what its files do with it. */
 #pragma once
 
+#include "edge/daemon/fleet_host.h"
 #include "edge/daemon/loop.h"
 #include "edge/daemon/network.h"
 #include "edge/daemon/steer_feed.h"
@@ -41,6 +42,7 @@ struct daemon {
     uint64_t heartbeats[WORKERS_MAX]; /* as last seen */
     struct network network;
     struct steer_feed feed;
+    struct fleet_host fleet;
     uint8_t fleet_key[FLEET_KEY_BYTES];
 
     enum node_state state;
@@ -78,6 +80,9 @@ const struct mail_answer *daemon_ask(struct daemon *d, uint32_t worker, struct m
 HF_MUST bool daemon_ask_epochs(struct daemon *d, uint32_t ret_counts[4]);
 /* Sends a message to every worker. False when a mailbox is full. */
 HF_MUST bool daemon_tell(struct daemon *d, enum mail_type type);
+
+/* Takes what workers have sent by themselves; answers that nobody waits for any more are dropped. */
+void daemon_mail_read(struct daemon *d);
 
 /* reload.c */
 /* Applies the file at `path` (NULL: the same as before). Answers to `stream` unless it is NULL. */

@@ -167,7 +167,8 @@ static void carry_out(struct worker *w, const struct effect *effect)
         mesh_notify(&w->port, w->shared->mesh.num_threads - 1);
         break;
     case EFFECT_SHARD:
-        break; /* only in a fleet */
+        worker_shard_news(w, &effect->shard);
+        break;
     }
 }
 

@@ -27,7 +27,25 @@ static void esp_in(struct worker *w, const struct endpoint *local, const struct 
     worker_step_later(w);
 }
 
-static void hand_over(struct worker *w, const struct datagram *datagram, const struct datagram_run *run)
+static struct mail_datagram mail_of(const struct datagram *datagram, const struct datagram_run *run,
+                                    uint32_t shard)
+{
+    return (struct mail_datagram){
+        .mail = {.type = MAIL_DATAGRAM},
+        .kind = run->kind,
+        .local = datagram->local,
+        .remote = datagram->remote,
+        .segment = run->segment,
+        .natt = datagram->natt,
+        .hop = datagram->hop,
+        .num_hops = datagram->num_hops,
+        .hop_node = datagram->hop_node,
+        .shard = shard,
+        .len = (uint32_t)run->len,
+    };
+}
+
+static void hand_over(struct worker *w, const struct mail_datagram *datagram, const struct datagram_run *run)
 {
     uint32_t len = (uint32_t)(sizeof(struct mail_datagram) + run->len);
     if (run->kind == DATAGRAM_IKE && first_message_kind(span_of(run->bytes, run->len)) != FIRST_NOT &&
@@ -40,21 +58,13 @@ static void hand_over(struct worker *w, const struct datagram *datagram, const s
         w->drops[CAUSE_MAILBOX_FULL] += run->count;
         return;
     }
-    *mail = (struct mail_datagram){
-        .mail = {.type = MAIL_DATAGRAM},
-        .kind = run->kind,
-        .local = datagram->local,
-        .remote = datagram->remote,
-        .segment = run->segment,
-        .natt = datagram->natt,
-        .len = (uint32_t)run->len,
-    };
+    *mail = *datagram;
     memcpy(mail->bytes, run->bytes, run->len);
     w->handed_over += run->count;
 }
 
 /* One by one: a burst would exceed what a node takes apart. */
-static void forward(struct worker *w, const struct datagram *datagram, const struct datagram_run *run,
+void worker_forward(struct worker *w, const struct datagram *datagram, const struct datagram_run *run,
                     uint16_t node)
 {
     size_t marker = datagram->natt && run->kind == DATAGRAM_IKE ? NON_ESP_MARKER_BYTES : 0;
@@ -78,36 +88,59 @@ static void forward(struct worker *w, const struct datagram *datagram, const str
     }
 }
 
-/* True when another node has the shard, whose packet this then is. */
-static bool is_forwarded(struct worker *w, const struct datagram *datagram, const struct datagram_run *run)
+/* In a fleet a packet waits here when nobody has its shard, and when the node that sent it on is the one that
+ * has it by our table: it knows of a change that we shall hear of. */
+uint16_t worker_owner(const struct worker *w, const struct datagram *datagram, uint32_t shard)
 {
     const struct nodes *nodes = &w->shared->nodes;
+    uint16_t owner = nodes_owner(nodes, shard);
+    bool waits = owner == NODES_NOBODY ||
+                 (datagram->hop && (owner == datagram->hop_node || datagram->num_hops >= HF_HOP_MAX));
+    return w->shards.in_fleet && waits ? nodes->self : owner;
+}
+
+/* True when another node has the shard, whose packet this then is. */
+static bool is_forwarded(struct worker *w, const struct datagram *datagram, const struct datagram_run *run,
+                         uint32_t *ret_shard)
+{
+    const struct nodes *nodes = &w->shared->nodes;
+    *ret_shard = STEER_NO_SHARD;
     if (nodes->rows == NULL) {
         return false;
     }
-    uint32_t shard = steer_shard(&w->steer, run->kind, span_of(run->bytes, run->len));
-    uint16_t owner = shard == STEER_NO_SHARD ? nodes->self : nodes_owner(nodes, shard);
+    *ret_shard = steer_shard(&w->steer, run->kind, span_of(run->bytes, run->len));
+    uint16_t owner = *ret_shard == STEER_NO_SHARD ? nodes->self : worker_owner(w, datagram, *ret_shard);
     if (owner == nodes->self) {
         return false;
     }
-    forward(w, datagram, run, owner);
+    worker_forward(w, datagram, run, owner);
     return true;
+}
+
+/* To the worker whose shard it is. */
+static void run_deliver(struct worker *w, const struct mail_datagram *mail, const struct datagram_run *run)
+{
+    if (run->worker != w->config.number) {
+        hand_over(w, mail, run);
+    } else if (worker_is_held(w, mail, span_of(run->bytes, run->len))) {
+        return;
+    } else if (run->kind == DATAGRAM_IKE) {
+        ike_in(w, &mail->local, &mail->remote, mail->natt, span_of(run->bytes, run->len));
+    } else {
+        esp_in(w, &mail->local, &mail->remote, run->bytes, run->len, run->segment);
+    }
 }
 
 static void run_in(struct worker *w, const struct datagram *datagram, const struct datagram_run *run)
 {
+    uint32_t shard;
     if (run->kind == DATAGRAM_KEEPALIVE) {
         w->drops[CAUSE_KEEPALIVE] += run->count;
     } else if (run->kind == DATAGRAM_SHORT) {
         w->drops[CAUSE_ESP_SHORT] += run->count;
-    } else if (is_forwarded(w, datagram, run)) {
-        return;
-    } else if (run->worker != w->config.number) {
-        hand_over(w, datagram, run);
-    } else if (run->kind == DATAGRAM_IKE) {
-        ike_in(w, &datagram->local, &datagram->remote, datagram->natt, span_of(run->bytes, run->len));
-    } else {
-        esp_in(w, &datagram->local, &datagram->remote, run->bytes, run->len, run->segment);
+    } else if (!is_forwarded(w, datagram, run, &shard)) {
+        struct mail_datagram mail = mail_of(datagram, run, shard);
+        run_deliver(w, &mail, run);
     }
 }
 
@@ -130,6 +163,9 @@ void worker_datagram(struct worker *w, const struct datagram *datagram)
 
 void worker_mail_datagram(struct worker *w, struct mail_datagram *mail)
 {
+    if (worker_is_held(w, mail, span_of(mail->bytes, mail->len))) {
+        return;
+    }
     if (mail->kind == DATAGRAM_IKE) {
         ike_in(w, &mail->local, &mail->remote, mail->natt, span_of(mail->bytes, mail->len));
     } else {
@@ -146,7 +182,7 @@ void worker_tun_read(struct worker *w)
             return;
         }
         size_t len = tun_read(w->tun, &packet);
-        if (len > 0) {
+        if (len > 0 && !worker_is_inner_held(w, packet, len)) {
             plane_user_outbound(w->plane, w->now, packet, len);
             worker_step_later(w);
         }

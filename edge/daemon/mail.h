@@ -8,13 +8,18 @@
 #include "edge/ops/control.h"
 #include "edge/plane/user.h"
 
+#include <stddef.h>
+
 enum mail_type {
     MAIL_DATAGRAM, /* worker to worker: struct mail_datagram */
     MAIL_REPLACED, /* worker to worker: struct mail_replaced */
     MAIL_ASK,      /* main to worker: struct mail_ask */
     MAIL_POLICY,   /* main to worker: struct mail_policy */
+    MAIL_SHARD,    /* main to worker: struct mail_shard */
+    MAIL_LEASE,    /* main to worker: struct mail_lease */
     MAIL_STOP,     /* main to worker: finish what is under way and end */
     MAIL_ANSWER,   /* worker to main: struct mail_answer, with lines or struct worker_status behind it */
+    MAIL_NEWS,     /* worker to main: struct mail_news */
 };
 
 struct mail {
@@ -27,10 +32,17 @@ struct mail_datagram {
     struct endpoint local, remote;
     uint32_t segment;
     bool natt;
+    bool hop; /* as in struct datagram, and the next two */
+    uint8_t num_hops;
+    uint16_t hop_node;
+    uint32_t shard; /* STEER_NO_SHARD: of none; in a fleet */
     uint32_t len;
+    _Alignas(16) uint8_t pad[12];
+    uint8_t marker[NON_ESP_MARKER_BYTES]; /* zero: so that IKE can be sent on as it came */
     /* Bytes may be changed by the reader; aligned as received packets are. */
-    _Alignas(16) uint8_t bytes[];
+    uint8_t bytes[];
 };
+_Static_assert(offsetof(struct mail_datagram, bytes) % 16 == 0, "aligned");
 
 struct mail_replaced {
     struct mail mail;
@@ -71,6 +83,21 @@ struct mail_policy {
     void *pool_memory;
     size_t pool_bytes;
     struct hf_spi_config spi;
+};
+
+struct mail_shard {
+    struct mail mail;
+    struct event_shard shard;
+};
+
+struct mail_lease {
+    struct mail mail;
+    bool may_begin;
+};
+
+struct mail_news {
+    struct mail mail;
+    struct effect_shard shard;
 };
 
 #define POOL_NAME_MAX 64

@@ -1,6 +1,6 @@
 #include "edge/daemon/network.h"
 
-#include "edge/io/steer.h"
+#include "edge/daemon/network_internal.h"
 #include "edge/plane/nft.h"
 #include "edge/pool/pool.h"
 
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ROUTES_MAX = 2 * SHARD_BITS_MAX, TUN_TRIES = 100, TUN_RETRY_MS = 50 };
+enum { TUN_TRIES = 100, TUN_RETRY_MS = 50 };
 
 static struct ip_prefix host_prefix(const struct ip_addr *addr)
 {
@@ -101,36 +101,17 @@ static bool gateway_add(struct network *n, const struct ip_prefix *pool, char *r
     return link_address_add(n->link, n->names[0], &prefix, ret_error);
 }
 
-static bool pool_routes_each(struct network *n, const struct ip_prefix *pool,
-                             bool (*change)(struct link *, const char *, const struct ip_prefix *, char *),
-                             char *ret_error)
-{
-    struct ip_prefix routes[ROUTES_MAX];
-    for (uint32_t w = 0; w < n->num_workers; w++) {
-        uint16_t first = (uint16_t)steer_first_shard(n->shard_bits, n->num_workers, w);
-        uint16_t last = (uint16_t)(steer_first_shard(n->shard_bits, n->num_workers, w + 1) - 1);
-        size_t count = pool_routes(pool, n->shard_bits, first, last, routes, ROUTES_MAX);
-        for (size_t i = 0; i < count; i++) {
-            if (!change(n->link, n->names[w], &routes[i], ret_error)) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-/* What is there already stays as it is. */
 static bool pool_add(struct network *n, const struct ip_prefix *pool, char *ret_error)
 {
     return link_cover_add(n->link, pool, ret_error) && gateway_add(n, pool, ret_error) &&
-           pool_routes_each(n, pool, link_route_add, ret_error);
+           network_routes_add(n, pool, ret_error);
 }
 
 static bool pool_remove(struct network *n, const struct ip_prefix *pool, char *ret_error)
 {
     struct ip_addr gateway = pool_gateway(pool);
     struct ip_prefix address = host_prefix(&gateway);
-    return pool_routes_each(n, pool, link_route_delete, ret_error) &&
+    return network_routes_remove(n, pool, ret_error) &&
            link_address_delete(n->link, n->names[0], &address, ret_error) &&
            link_cover_delete(n->link, pool, ret_error);
 }
@@ -238,6 +219,7 @@ bool network_up(struct network *n, const struct config *config, uint32_t num_wor
     *n = (struct network){
         .num_workers = num_workers,
         .shard_bits = config->shard_bits,
+        .in_fleet = config->fleet.is_on,
         .config_start = config,
     };
     for (uint32_t i = 0; i < WORKERS_MAX; i++) {

@@ -4,7 +4,8 @@
 #include "edge/base/secret.h"
 #include "edge/daemon/hand_over.h"
 #include "edge/daemon/listener.h"
-#include "edge/daemon/memory.h"
+#include "edge/daemon/start_say.h"
+#include "edge/daemon/store_open.h"
 #include "edge/daemon/syscalls.h"
 #include "edge/ops/fleet_key.h"
 
@@ -13,7 +14,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +27,7 @@ struct start {
     const struct config *config;
     struct user user;
     struct hf_spi_config spi;
+    struct store_secrets secrets;
     struct udp_sockets sockets[WORKERS_MAX];
     struct ring rings[WORKERS_MAX];
     int control_fd, metrics_fd;
@@ -153,6 +154,8 @@ static struct core_config core_of_worker(const struct start *s, const uint16_t *
         .spi = s->spi,
         .rand = rand_system(),
         .policy = s->d->policy,
+        .in_fleet = s->config->fleet.is_on,
+        .node = s->config->fleet.is_on ? s->config->fleet.node : 0,
     };
     memcpy(core.fleet_key, s->d->fleet_key, sizeof(core.fleet_key));
     return core;
@@ -221,6 +224,18 @@ static bool step_node_sockets(struct start *s)
     return error == 0 || failed(s, "steering.nodes: this node's address and hop_port", error);
 }
 
+static bool step_secrets(struct start *s)
+{
+    struct rand_source rand = rand_system();
+    s->d->fleet.instance = rand_u64(&rand);
+    return store_secrets_read(&s->config->store, &s->secrets, s->error);
+}
+
+static bool step_fleet_socket(struct start *s)
+{
+    return fleet_host_listen(s->d, s->error, sizeof(s->error));
+}
+
 /* Restricted rings (io/ring.h); afterwards seccomp lets nobody make one that is not. */
 static bool step_rings(struct start *s)
 {
@@ -243,28 +258,6 @@ static bool step_listeners(struct start *s)
     }
     error = listener_tcp(&config->metrics.address, &s->metrics_fd);
     return error == 0 || failed(s, config->metrics.listen, error);
-}
-
-static void say_user(struct start *s)
-{
-    struct log *log = &s->d->log;
-    const char *file;
-    uint32_t count = files_unreadable(s->config, s->d->config_path, &file);
-    if (geteuid() == 0 && s->config->user == NULL) {
-        log_event(log, daemon_wall_ns(), LOG_LEVEL_WARNING, "runs_as_root", LOG_NO_FIELDS,
-                  "stays root, with CAP_NET_ADMIN alone: there is no user '" CONFIG_USER_DEFAULT
-                  "', and `user:` names none");
-    } else {
-        log_event(log, daemon_wall_ns(), LOG_LEVEL_INFO, "runs_as", LOG_FIELDS(LOG_NUMBER("uid", geteuid())),
-                  "runs as %s, uid %u, from now on", s->user.name[0] == '\0' ? "before" : s->user.name,
-                  geteuid());
-    }
-    if (count > 0) {
-        log_event(log, daemon_wall_ns(), LOG_LEVEL_WARNING, "reload_unreadable",
-                  LOG_FIELDS(LOG_TEXT("file", file), LOG_NUMBER("files", count)),
-                  "a reload will be refused: uid %u cannot read %u of its files, such as %s", geteuid(),
-                  count, file);
-    }
 }
 
 /* Anything else that the workers and the steering program must agree on. */
@@ -301,7 +294,7 @@ static bool step_privileges(struct start *s)
     if (!privileges_drop(&s->user, s->error)) {
         return false;
     }
-    say_user(s);
+    start_say_user(s->d, s->config, &s->user);
     int error = syscalls_restrict(s->d->feed.steering != NULL);
     if (error != 0) { /* a kernel without seccomp: everything else still holds */
         log_event(&s->d->log, daemon_wall_ns(), LOG_LEVEL_WARNING, "seccomp", LOG_NO_FIELDS,
@@ -314,21 +307,18 @@ static bool step_privileges(struct start *s)
 
 static bool step_store(struct start *s)
 {
-    struct store_options options = {
-        .path = s->config->store.path,
-        .size_mb = s->config->store.size_mb,
-        .num_workers = s->d->num_workers,
-    };
+    const struct config *config = s->config;
+    const char *type = store_type_name(config->store.type);
     char error[STORE_ERROR_MAX] = "";
-    s->d->shared.store = s->config->store.type == CONFIG_STORE_LMDB ? store_lmdb_open(&options, error)
-                                                                    : store_memory_new(&options);
+    s->d->shared.store = store_of_config(config, &s->secrets, s->d->num_workers, s->d->fleet.instance, error);
     if (s->d->shared.store == NULL) {
-        snprintf(s->error, sizeof(s->error), "store %s: %s", options.path, error);
+        snprintf(s->error, sizeof(s->error), "store %s: %s",
+                 config->store.type == CONFIG_STORE_VALKEY ? type : config->store.path, error);
         return false;
     }
     if (error[0] != '\0') {
         log_event(&s->d->log, daemon_wall_ns(), LOG_LEVEL_WARNING, "store_degraded",
-                  LOG_FIELDS(LOG_TEXT("path", options.path)),
+                  LOG_FIELDS(LOG_TEXT("type", type), LOG_TEXT("path", config->store.path)),
                   "the session store does not work now and is tried again: %s", error);
     }
     return true;
@@ -402,20 +392,6 @@ static bool worker_make(struct start *s, uint32_t n)
     return d->workers[n] != NULL || failed(s, "worker: limits.sessions", -ENOMEM);
 }
 
-static void say_unlocked(struct start *s)
-{
-    struct rlimit limit = {0};
-    int error = memory_lock_error();
-    if (error != 0) {
-        (void)getrlimit(RLIMIT_MEMLOCK, &limit);
-        log_event(&s->d->log, daemon_wall_ns(), LOG_LEVEL_WARNING, "memory_not_locked",
-                  LOG_FIELDS(LOG_NUMBER("limit", limit.rlim_cur), LOG_NUMBER("errno", error)),
-                  "keys may be swapped to disk: %s; raise RLIMIT_MEMLOCK (systemd: LimitMEMLOCK=infinity), "
-                  "which is %ju bytes",
-                  strerror(error), (uintmax_t)limit.rlim_cur);
-    }
-}
-
 static bool step_workers(struct start *s)
 {
     for (uint32_t n = 0; n < s->d->num_workers; n++) {
@@ -423,7 +399,7 @@ static bool step_workers(struct start *s)
             return false;
         }
     }
-    say_unlocked(s);
+    start_say_unlocked(s->d);
     for (uint32_t n = 0; n < s->d->num_workers; n++) {
         int error = worker_start(s->d->workers[n]);
         if (error != 0) {
@@ -431,6 +407,11 @@ static bool step_workers(struct start *s)
         }
     }
     return true;
+}
+
+static bool step_fleet(struct start *s)
+{
+    return fleet_host_start(s->d) || failed(s, "fleet", -ENOMEM);
 }
 
 static bool step_serve(struct start *s)
@@ -447,9 +428,10 @@ static bool step_serve(struct start *s)
 bool daemon_start(struct daemon *d)
 {
     static bool (*const steps[])(struct start *) = {
-        step_alone,      step_plane,        step_user,   step_folders, step_fleet_key, step_network,
-        step_sockets,    step_node_sockets, step_rings,  step_keys,    step_steering,  step_listeners,
-        step_privileges, step_store,        step_shared, step_workers, step_serve,
+        step_alone,   step_plane,   step_user,         step_folders,      step_fleet_key,
+        step_network, step_sockets, step_node_sockets, step_fleet_socket, step_secrets,
+        step_rings,   step_keys,    step_steering,     step_listeners,    step_privileges,
+        step_store,   step_shared,  step_workers,      step_fleet,        step_serve,
     };
     struct start s = {.d = d, .config = d->config, .control_fd = -1, .metrics_fd = -1};
     bool fine = true;
@@ -463,6 +445,7 @@ bool daemon_start(struct daemon *d)
     listener_close(s.control_fd);
     listener_close(s.metrics_fd);
     secret_wipe(&s.spi, sizeof(s.spi));
+    store_secrets_free(&s.secrets);
     if (!fine) {
         log_event(&d->log, daemon_wall_ns(), LOG_LEVEL_ERROR, "start_failed", LOG_NO_FIELDS,
                   "cannot start: %s", s.error);
@@ -484,6 +467,7 @@ void daemon_close(struct daemon *d)
         worker_free(d->workers[n]);
         d->workers[n] = NULL;
     }
+    fleet_host_close(d);
     if (d->shared.store != NULL) {
         store_close(d->shared.store);
     }

@@ -2,6 +2,7 @@
 #include "edge/daemon/daemon.h"
 
 #include "edge/daemon/steer_status.h"
+#include "edge/daemon/store_open.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -220,7 +221,7 @@ static void fill_node(struct daemon *d, struct status *s)
     n->config_reload_ok = d->reload_ok;
     n->plane = "user";
     n->plane_interface = d->config_start->plane.interface;
-    n->store = d->config_start->store.type == CONFIG_STORE_LMDB ? "lmdb" : "memory";
+    n->store = store_type_name(d->config_start->store.type);
     n->store_ok = store_watch_look(&d->store_watch, &s->store, daemon_now());
     n->workers = s->cores;
     n->num_workers = d->num_workers;

@@ -35,8 +35,9 @@ struct worker *worker_new(const struct worker_config *config)
     w->pool_memory = worker_pool_pages(w->pool_size);
     w->answer = aligned_alloc(64, MESH_MAILBOX_BYTES);
     w->newcomers_memory = aligned_alloc(64, HF_COUNT(w->newcomers) * WORKER_NEWCOMERS_BYTES);
+    w->policy = config->core.policy;
     if (w->core_memory == NULL || w->plane_memory == NULL || w->pool_memory == NULL || w->answer == NULL ||
-        w->newcomers_memory == NULL) {
+        w->newcomers_memory == NULL || !worker_shards_init(w)) {
         worker_free(w);
         return NULL;
     }
@@ -77,6 +78,7 @@ void worker_free(struct worker *w)
     worker_pool_pages_free(w->pool_memory, w->pool_size);
     free(w->answer);
     free(w->newcomers_memory);
+    worker_shards_free(w);
     free(w->config.shards);
     memory_free(w, sizeof(*w));
 }
@@ -156,6 +158,7 @@ static void policy_in(struct worker *w, const struct mail_policy *mail)
     w->steer.spi = mail->spi;
     plane_user_spi_config(w->plane, &mail->spi);
     w->cookie_threshold = mail->policy->cookie_threshold;
+    w->policy = mail->policy;
     worker_step(w, &event);
     worker_pool_pages_free(w->pool_memory, w->pool_size);
     w->pool_memory = mail->pool_memory;
@@ -185,10 +188,18 @@ static void mail_in(struct worker *w, struct mail *mail)
     case MAIL_POLICY:
         policy_in(w, (const struct mail_policy *)mail);
         break;
+    case MAIL_SHARD:
+        worker_shard_wish(w, &((const struct mail_shard *)mail)->shard);
+        break;
+    case MAIL_LEASE:
+        worker_step(w, &(struct event){.type = EVENT_LEASE,
+                                       .may_begin = ((const struct mail_lease *)mail)->may_begin});
+        break;
     case MAIL_STOP:
         stop(w);
         break;
     case MAIL_ANSWER: /* only the main thread gets these */
+    case MAIL_NEWS:
         break;
     }
 }
@@ -223,7 +234,7 @@ static ns_t timeout_of(struct worker *w)
         return 0;
     }
     ns_t now = worker_clock();
-    ns_t deadline = core_deadline(w->core);
+    ns_t deadline = HF_MIN(core_deadline(w->core), worker_shards_deadline(w));
     if (w->is_stopping) {
         deadline = HF_MIN(deadline, w->stop_at);
     }
@@ -264,6 +275,7 @@ static void work_round(struct worker *w)
     worker_tun_read(w);
     timers(w);
     worker_newcomers(w);
+    worker_shards_round(w);
     worker_cookies(w);
     worker_log_withheld(w);
     plane_user_flush(w->plane, w->now);

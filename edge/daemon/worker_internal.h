@@ -2,6 +2,7 @@
  * (what the engine wants done), answer.c (what the main thread asks). */
 #pragma once
 
+#include "edge/daemon/held.h"
 #include "edge/daemon/worker.h"
 
 enum {
@@ -22,6 +23,20 @@ struct log_budget {
     uint32_t lines, withheld;
 };
 
+/* In a fleet: where each of the worker's shards is, and packets that wait for those on their way. */
+struct worker_shards {
+    bool in_fleet;
+    uint32_t first, count;
+    uint8_t *places; /* enum place, by shard - first */
+    ns_t *moved;     /* when it came or went, last; 0: it never did */
+    struct held outer, inner;
+    uint8_t *held_memory;
+    ns_t look;                 /* at what is held, next */
+    bool has_moved;            /* something, since the last look */
+    struct effect_shard *news; /* for the main thread, which may be slow: a ring */
+    uint32_t news_first, news_count, news_cap;
+};
+
 struct worker {
     struct worker_config config;
     struct worker_shared *shared;
@@ -35,6 +50,8 @@ struct worker {
     struct tun_queue *tun;
     uint64_t bell; /* the eventfd is read into it */
     struct core *core;
+    const struct policy *policy; /* in force */
+    struct worker_shards shards;
     struct plane_user *plane;
     void *core_memory, *plane_memory, *pool_memory;
     size_t core_size, plane_size, pool_size;
@@ -81,7 +98,29 @@ void worker_replaced(struct worker *worker, const struct mail_replaced *mail);
 /* Says how many lines were withheld, once the budget has room for that again. */
 void worker_log_withheld(struct worker *worker);
 
+/* shards.c */
+/* False without memory. */
+HF_MUST bool worker_shards_init(struct worker *worker);
+void worker_shards_free(struct worker *worker);
+void worker_shard_wish(struct worker *worker, const struct event_shard *wish);
+/* What the engine says of a shard; it goes to the main thread, too. */
+void worker_shard_news(struct worker *worker, const struct effect_shard *news);
+/* Once a round: news leave, packets whose shard has come or gone are worked on. */
+void worker_shards_round(struct worker *worker);
+/* When the next round is due for it; NS_NEVER. */
+ns_t worker_shards_deadline(const struct worker *worker);
+/* Takes a client's packet whose shard is not here; false when it is. */
+HF_MUST bool worker_is_held(struct worker *worker, const struct mail_datagram *mail, struct span bytes);
+/* Takes an inner packet whose shard is not here; false when it is, or when it is nobody's. */
+HF_MUST bool worker_is_inner_held(struct worker *worker, const uint8_t *packet, size_t len);
+
 /* intake.c */
+/* One datagram, or several, on to another node. */
+void worker_forward(struct worker *worker, const struct datagram *datagram, const struct datagram_run *run,
+                    uint16_t node);
+/* Whose packet it is by the shard table: another node's number, or our own for what is served, or waits,
+ * here. */
+uint16_t worker_owner(const struct worker *worker, const struct datagram *datagram, uint32_t shard);
 void worker_datagram(struct worker *worker, const struct datagram *datagram);
 void worker_mail_datagram(struct worker *worker, struct mail_datagram *mail);
 void worker_tun_read(struct worker *worker);

@@ -343,6 +343,7 @@ static void limits_build(const struct build *b, struct policy *to)
     to->cookie_threshold = share_of(config->limits.cookie_threshold, b->setup->workers);
     to->store_failure =
         config->store.on_failure == CONFIG_STORE_REFUSE ? POLICY_STORE_REFUSE : POLICY_STORE_ACCEPT;
+    to->takeover_strict = config->fleet.is_on && config->fleet.takeover == CONFIG_TAKEOVER_STRICT;
 }
 
 /* ---- all of it ---- */

@@ -221,7 +221,15 @@ bool link_address_delete(struct link *link, const char *name, const struct ip_pr
 
 /* ---- routes */
 
-static int route_add(struct link *link, uint32_t index, const struct ip_prefix *prefix)
+/* `metric` 0: the kernel's own. */
+static void metric_put(struct nlmsghdr *message, uint32_t metric)
+{
+    if (metric != 0) {
+        mnl_attr_put_u32(message, RTA_PRIORITY, metric);
+    }
+}
+
+static int route_add(struct link *link, uint32_t index, const struct ip_prefix *prefix, uint32_t metric)
 {
     struct nlmsghdr *message = request_begin(link, RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE);
     struct rtmsg *info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
@@ -233,11 +241,12 @@ static int route_add(struct link *link, uint32_t index, const struct ip_prefix *
     info->rtm_type = RTN_UNICAST;
     addr_put(message, RTA_DST, &prefix->addr);
     mnl_attr_put_u32(message, RTA_OIF, index);
+    metric_put(message, metric);
     return index == 0 ? -ENODEV : talk(link, NULL, NULL);
 }
 
-/* Whatever its scope, type and metric; index 0: of any link. */
-static int route_delete(struct link *link, uint32_t index, const struct ip_prefix *prefix)
+/* Whatever its scope and type; index 0: of any link; metric 0: the one with the lowest. */
+static int route_delete(struct link *link, uint32_t index, const struct ip_prefix *prefix, uint32_t metric)
 {
     struct nlmsghdr *message = request_begin(link, RTM_DELROUTE, NLM_F_ACK);
     struct rtmsg *info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
@@ -250,26 +259,51 @@ static int route_delete(struct link *link, uint32_t index, const struct ip_prefi
     if (index != 0) {
         mnl_attr_put_u32(message, RTA_OIF, index);
     }
+    metric_put(message, metric);
     return talk(link, NULL, NULL);
+}
+
+static bool to_link_add(struct link *link, const char *name, const struct ip_prefix *prefix, uint32_t metric,
+                        char *ret_error)
+{
+    char text[PREFIX_TEXT_MAX];
+    int code = route_add(link, index_of(name), prefix, metric);
+    return code == 0 ||
+           failed(link, code, "add", ret_error, "route %s dev %.16s", prefix_format(prefix, text), name);
+}
+
+static bool to_link_delete(struct link *link, const char *name, const struct ip_prefix *prefix,
+                           uint32_t metric, char *ret_error)
+{
+    char text[PREFIX_TEXT_MAX];
+    uint32_t index = index_of(name);
+    int code = index == 0 ? -ENODEV : route_delete(link, index, prefix, metric);
+    return code == 0 || code == -ESRCH || code == -ENODEV ||
+           failed(link, code, "delete", ret_error, "route %s dev %.16s", prefix_format(prefix, text), name);
 }
 
 bool link_route_add(struct link *link, const char *name, const struct ip_prefix *prefix,
                     char ret_error[LINK_ERROR_MAX])
 {
-    char text[PREFIX_TEXT_MAX];
-    int code = route_add(link, index_of(name), prefix);
-    return code == 0 ||
-           failed(link, code, "add", ret_error, "route %s dev %.16s", prefix_format(prefix, text), name);
+    return to_link_add(link, name, prefix, 0, ret_error);
 }
 
 bool link_route_delete(struct link *link, const char *name, const struct ip_prefix *prefix,
                        char ret_error[LINK_ERROR_MAX])
 {
-    char text[PREFIX_TEXT_MAX];
-    uint32_t index = index_of(name);
-    int code = index == 0 ? -ENODEV : route_delete(link, index, prefix);
-    return code == 0 || code == -ESRCH || code == -ENODEV ||
-           failed(link, code, "delete", ret_error, "route %s dev %.16s", prefix_format(prefix, text), name);
+    return to_link_delete(link, name, prefix, 0, ret_error);
+}
+
+bool link_fallback_add(struct link *link, const char *name, const struct ip_prefix *prefix,
+                       char ret_error[LINK_ERROR_MAX])
+{
+    return to_link_add(link, name, prefix, LINK_FALLBACK_METRIC, ret_error);
+}
+
+bool link_fallback_delete(struct link *link, const char *name, const struct ip_prefix *prefix,
+                          char ret_error[LINK_ERROR_MAX])
+{
+    return to_link_delete(link, name, prefix, LINK_FALLBACK_METRIC, ret_error);
 }
 
 /* NEWROUTE or DELROUTE. */
@@ -415,7 +449,7 @@ bool link_routes_clear(struct link *link, const struct ip_prefix *covers, size_t
      * is no error, one that is listed again and again is. */
     for (int round = 0; code == 0 && list.count > 0; round++) {
         for (size_t i = 0; i < HF_MIN(list.count, list.cap) && (code == 0 || code == -ESRCH); i++) {
-            code = route_delete(link, routes[i].index, &routes[i].prefix);
+            code = route_delete(link, routes[i].index, &routes[i].prefix, 0);
         }
         if (code == 0 || (code == -ESRCH && round < CLEAR_ROUNDS_MAX)) {
             code = routes_find(link, &list);

@@ -31,9 +31,16 @@ HF_MUST bool link_address_delete(struct link *link, const char *name, const stru
  * same (default) metric, whoever made that. */
 HF_MUST bool link_route_add(struct link *link, const char *name, const struct ip_prefix *prefix,
                             char ret_error[LINK_ERROR_MAX]);
-/* Only a route with our protocol number. */
+/* Only a route with our protocol number; of several that with the lowest metric. */
 HF_MUST bool link_route_delete(struct link *link, const char *name, const struct ip_prefix *prefix,
                                char ret_error[LINK_ERROR_MAX]);
+/* A fallback is a route to a link that lies below all others but covers: what nothing else takes goes there.
+ */
+#define LINK_FALLBACK_METRIC 0x7ffffffe
+HF_MUST bool link_fallback_add(struct link *link, const char *name, const struct ip_prefix *prefix,
+                               char ret_error[LINK_ERROR_MAX]);
+HF_MUST bool link_fallback_delete(struct link *link, const char *name, const struct ip_prefix *prefix,
+                                  char ret_error[LINK_ERROR_MAX]);
 /* A cover lies below the routes of a prefix (its metric is higher than theirs) and drops in silence what none
  * of them takes: packets for clients must not leave by the default route while there is no route for them,
  * nor may an ICMP error end connections that go on after a restart. */

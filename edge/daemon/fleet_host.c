@@ -1,0 +1,420 @@
+#include "edge/daemon/daemon.h"
+
+#include <poll.h>
+
+#define LEAVE_NS (10 * NS_PER_S)
+#define FORGET_WAIT_NS (2 * NS_PER_S)
+/* A row turns to the taker so long after its shard was given: meanwhile the taker hears of it, and what comes
+ * waits here. */
+#define TURN_NS (5 * NS_PER_MS)
+
+enum { STORE_BATCH = 32, STORE_BATCHES_MAX = 16, BEATS_MAX = 256 };
+
+static void step(struct daemon *d, struct fleet_event *event);
+
+/* ---- to the store */
+
+static void store_ask(struct daemon *d, const struct store_op *op)
+{
+    struct fleet_host *h = &d->fleet;
+    if (store_submit(d->shared.store, d->num_workers, op)) {
+        return;
+    }
+    hf_assert(h->num_later < FLEET_LATER_MAX);
+    h->later[h->num_later++] = (struct fleet_event){
+        .type = FLEET_EVENT_STORE_DONE,
+        .store = {.token = op->token, .type = op->type, .result = STORE_DOWN},
+    };
+}
+
+static void store_done(struct daemon *d, const struct store_completion *completion)
+{
+    struct fleet_event event = {.type = FLEET_EVENT_STORE_DONE};
+    if (completion->is_record) {
+        event.type = FLEET_EVENT_STORE_RECORD;
+        event.record = completion->record;
+    } else if (completion->done.type == STORE_FORGET) {
+        d->fleet.is_forgotten = true;
+        d->fleet.forgotten = completion->done.result;
+        return;
+    } else {
+        event.store = completion->done;
+    }
+    step(d, &event);
+}
+
+/* Bounded; what is left makes the event readable again. */
+static void store_look(struct daemon *d)
+{
+    struct store_completion done[STORE_BATCH];
+    size_t count = STORE_BATCH;
+    for (int batch = 0; batch < STORE_BATCHES_MAX && count == STORE_BATCH; batch++) {
+        count = store_poll(d->shared.store, d->num_workers, done, STORE_BATCH);
+        for (size_t i = 0; i < count; i++) {
+            store_done(d, &done[i]);
+        }
+    }
+}
+
+/* ---- to the workers */
+
+static bool wish_send(struct daemon *d, const struct event_shard *wish)
+{
+    struct mail_shard *mail = mesh_room(&d->port, d->shared.steer.worker_of[wish->shard], sizeof(*mail));
+    if (mail != NULL) {
+        *mail = (struct mail_shard){.mail = {.type = MAIL_SHARD}, .shard = *wish};
+    }
+    return mail != NULL;
+}
+
+/* In their order: a drop must not come before the take that it ends. */
+static void wishes_send(struct daemon *d)
+{
+    struct fleet_host *h = &d->fleet;
+    uint32_t sent = 0;
+    while (sent < h->num_wishes && wish_send(d, &h->wishes[sent])) {
+        sent++;
+    }
+    h->num_wishes -= sent;
+    memmove(h->wishes, h->wishes + sent, h->num_wishes * sizeof(*h->wishes));
+}
+
+static void wish(struct daemon *d, enum shard_wish what, uint16_t shard, uint16_t epoch)
+{
+    struct fleet_host *h = &d->fleet;
+    struct event_shard event = {.wish = what, .shard = shard, .epoch = epoch};
+    if (h->num_wishes == 0 && wish_send(d, &event)) {
+        return;
+    }
+    hf_assert(h->num_wishes < h->wishes_cap);
+    h->wishes[h->num_wishes++] = event;
+}
+
+static void lease_tell(struct daemon *d)
+{
+    struct fleet_host *h = &d->fleet;
+    h->is_lease_untold = false;
+    for (uint32_t i = 0; i < d->num_workers; i++) {
+        struct mail_lease *mail = mesh_room(&d->port, i, sizeof(*mail));
+        if (mail == NULL) { /* those who know are told again: it does no harm */
+            h->is_lease_untold = true;
+        } else {
+            *mail = (struct mail_lease){.mail = {.type = MAIL_LEASE}, .may_begin = h->may_begin};
+        }
+    }
+}
+
+/* ---- rows and nodes */
+
+/* While a shard comes or goes its packets wait in its worker. */
+static void row_apply(struct daemon *d, uint16_t shard)
+{
+    const struct fleet_host_shard *s = &d->fleet.shards[shard];
+    bool waits = s->is_going;
+    steer_feed_row_set(&d->feed, shard, waits ? d->config_start->fleet.node : s->primary, s->secondary);
+    steer_feed_row_open(&d->feed, shard, waits || s->is_coming);
+}
+
+static void rows_turn(struct daemon *d, ns_t now)
+{
+    struct fleet_host *h = &d->fleet;
+    for (uint32_t shard = 0; h->num_turning > 0 && shard < h->num_shards; shard++) {
+        struct fleet_host_shard *s = &h->shards[shard];
+        if (s->row_from != 0 && now >= s->row_from) {
+            s->row_from = 0;
+            s->is_going = false;
+            h->num_turning--;
+            row_apply(d, (uint16_t)shard);
+        }
+    }
+}
+
+static void turn_cancel(struct fleet_host *h, struct fleet_host_shard *s)
+{
+    h->num_turning -= s->row_from != 0;
+    s->row_from = 0;
+    s->is_going = false;
+}
+
+static void row_set(struct daemon *d, const struct fleet_effect *effect)
+{
+    struct fleet_host_shard *s = &d->fleet.shards[effect->row.shard];
+    s->primary = effect->row.primary;
+    s->secondary = effect->row.secondary;
+    row_apply(d, effect->row.shard);
+}
+
+static void member_set(struct daemon *d, const struct fleet_effect *effect)
+{
+    const struct fleet_member *member = &effect->member.member;
+    if (effect->member.is_gone) {
+        steer_feed_node_forget(&d->feed, member->node);
+    } else {
+        steer_feed_node_set(&d->feed, member->node, &member->address, member->mtu, effect->member.is_alive);
+    }
+}
+
+/* ---- the engine's effects */
+
+static void take(struct daemon *d, const struct fleet_effect *effect)
+{
+    struct fleet_host_shard *s = &d->fleet.shards[effect->shard.shard];
+    turn_cancel(&d->fleet, s);
+    s->is_coming = !s->is_here;
+    row_apply(d, effect->shard.shard);
+    wish(d, SHARD_TAKE, effect->shard.shard, effect->shard.epoch);
+}
+
+static void give(struct daemon *d, const struct fleet_effect *effect)
+{
+    d->fleet.shards[effect->shard.shard].is_going = true;
+    row_apply(d, effect->shard.shard);
+    wish(d, SHARD_GIVE, effect->shard.shard, effect->shard.epoch);
+}
+
+static void carry_out(struct daemon *d, const struct fleet_effect *effect)
+{
+    struct fleet_host *h = &d->fleet;
+    switch (effect->type) {
+    case FLEET_EFFECT_STORE:
+        store_ask(d, &effect->store);
+        break;
+    case FLEET_EFFECT_HEARTBEAT:
+        heartbeats_send(&h->heartbeats, effect->heartbeat.to, &effect->heartbeat.address,
+                        &effect->heartbeat.heartbeat);
+        break;
+    case FLEET_EFFECT_TAKE:
+        take(d, effect);
+        break;
+    case FLEET_EFFECT_GIVE:
+        give(d, effect);
+        break;
+    case FLEET_EFFECT_DROP:
+        wish(d, SHARD_DROP, effect->shard.shard, effect->shard.epoch);
+        break;
+    case FLEET_EFFECT_LEASE:
+        h->may_begin = effect->may_begin;
+        lease_tell(d);
+        break;
+    case FLEET_EFFECT_ROW:
+        row_set(d, effect);
+        break;
+    case FLEET_EFFECT_MEMBER:
+        member_set(d, effect);
+        break;
+    case FLEET_EFFECT_NEWS:
+        fleet_log_news(d, effect);
+        break;
+    }
+}
+
+static void step(struct daemon *d, struct fleet_event *event)
+{
+    struct fleet_host *h = &d->fleet;
+    event->now = daemon_now();
+    fleet_step(h->engine, event, &h->effects);
+    for (uint32_t i = 0; i < h->effects.count; i++) {
+        carry_out(d, &h->effects.v[i]);
+    }
+}
+
+void fleet_host_step(struct daemon *d, enum fleet_event_type type)
+{
+    step(d, &(struct fleet_event){.type = type});
+}
+
+/* ---- what comes in */
+
+void fleet_host_news(struct daemon *d, const struct effect_shard *news)
+{
+    struct fleet_host *h = &d->fleet;
+    hf_assert(h->news_count < h->news_cap);
+    h->news[(h->news_first + h->news_count++) % h->news_cap] = *news;
+}
+
+static void here_set(struct daemon *d, uint16_t shard, bool is_here)
+{
+    struct fleet_host *h = &d->fleet;
+    if (h->shards[shard].is_here != is_here) {
+        h->shards[shard].is_here = is_here;
+        network_shard_set(&d->network, shard, is_here);
+        h->routes_changed = true;
+    }
+}
+
+static void news_count(struct fleet_host *h, const struct effect_shard *news)
+{
+    if (news->news == FLEET_SHARD_READY) {
+        h->sessions_taken += news->sessions;
+    } else if (news->news == FLEET_SHARD_GIVEN) {
+        h->sessions_given += news->sessions;
+    } else if (news->news == FLEET_SHARD_LOST) {
+        h->sessions_lost += news->sessions;
+    }
+}
+
+/* Before the engine hears of it: its row for the shard follows in the same step. */
+static void shard_learn(struct daemon *d, const struct effect_shard *news)
+{
+    struct fleet_host_shard *s = &d->fleet.shards[news->shard];
+    switch (news->news) {
+    case FLEET_SHARD_TAKEN:
+        break;
+    case FLEET_SHARD_READY:
+        s->is_coming = false;
+        here_set(d, news->shard, true);
+        break;
+    case FLEET_SHARD_FAILED:
+        s->is_coming = false;
+        turn_cancel(&d->fleet, s);
+        break;
+    case FLEET_SHARD_GIVEN:
+        here_set(d, news->shard, false);
+        d->fleet.num_turning += s->row_from == 0;
+        s->row_from = daemon_now() + TURN_NS;
+        break;
+    case FLEET_SHARD_LOST:
+        s->is_coming = false;
+        turn_cancel(&d->fleet, s);
+        here_set(d, news->shard, false);
+        break;
+    }
+    row_apply(d, news->shard);
+}
+
+static void news_take(struct daemon *d)
+{
+    struct fleet_host *h = &d->fleet;
+    while (h->news_count > 0) {
+        struct effect_shard news = h->news[h->news_first];
+        h->news_first = (h->news_first + 1) % h->news_cap;
+        h->news_count--;
+        news_count(h, &news);
+        shard_learn(d, &news);
+        fleet_log_shard(d, &news);
+        step(
+            d,
+            &(struct fleet_event){
+                .type = FLEET_EVENT_SHARD,
+                .shard = {.news = news.news, .shard = news.shard, .epoch = news.epoch, .result = news.result},
+            });
+    }
+}
+
+static void heartbeats_look(struct daemon *d)
+{
+    struct heartbeat_in in;
+    struct fleet_event event = {.type = FLEET_EVENT_HEARTBEAT};
+    for (int i = 0; i < BEATS_MAX && heartbeats_next(&d->fleet.heartbeats, daemon_now(), &in); i++) {
+        if (in.fault == HEARTBEAT_GOOD) {
+            event.heartbeat = in.heartbeat;
+            step(d, &event);
+        } else {
+            fleet_log_fault(d, &in);
+        }
+    }
+}
+
+static void later_take(struct daemon *d)
+{
+    struct fleet_host *h = &d->fleet;
+    uint32_t count = h->num_later;
+    struct fleet_event later[FLEET_LATER_MAX];
+    memcpy(later, h->later, count * sizeof(*later));
+    h->num_later = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        step(d, &later[i]);
+    }
+}
+
+static void routes_apply(struct daemon *d)
+{
+    char error[NETWORK_ERROR_MAX];
+    if (!d->fleet.routes_changed) {
+        return;
+    }
+    d->fleet.routes_changed = false;
+    if (!network_shards_apply(&d->network, d->config, error)) {
+        log_event(&d->log, daemon_wall_ns(), LOG_LEVEL_ERROR, "routes_failed", LOG_NO_FIELDS,
+                  "routes of this node's part of the pools: %s", error);
+    }
+}
+
+void fleet_host_round(struct daemon *d)
+{
+    struct fleet_host *h = &d->fleet;
+    if (h->engine == NULL) {
+        return;
+    }
+    daemon_mail_read(d);
+    news_take(d);
+    heartbeats_look(d);
+    store_look(d);
+    later_take(d);
+    if (fleet_deadline(h->engine) <= daemon_now()) {
+        fleet_host_step(d, FLEET_EVENT_TIMER);
+    }
+    rows_turn(d, daemon_now());
+    routes_apply(d);
+    wishes_send(d);
+    if (h->is_lease_untold) {
+        lease_tell(d);
+    }
+    mesh_flush(&d->port);
+}
+
+ns_t fleet_host_timeout(const struct daemon *d)
+{
+    const struct fleet_host *h = &d->fleet;
+    if (h->engine == NULL) {
+        return NS_NEVER;
+    }
+    ns_t now = daemon_now(), deadline = fleet_deadline(h->engine);
+    ns_t timeout = deadline <= now ? 0 : deadline - now;
+    bool hurries = h->num_turning > 0 || h->num_wishes > 0 || h->is_lease_untold;
+    return h->num_later > 0 || h->news_count > 0 ? 0 : hurries ? HF_MIN(timeout, NS_PER_MS) : timeout;
+}
+
+/* ---- commands */
+
+void fleet_host_drain(struct daemon *d, bool is_draining)
+{
+    fleet_host_step(d, is_draining ? FLEET_EVENT_DRAIN : FLEET_EVENT_UNDRAIN);
+    mesh_flush(&d->port);
+}
+
+void fleet_host_leave(struct daemon *d)
+{
+    if (d->fleet.engine != NULL && d->fleet.leave_until == 0) {
+        d->fleet.leave_until = daemon_now() + LEAVE_NS;
+        fleet_host_step(d, FLEET_EVENT_LEAVE);
+        mesh_flush(&d->port);
+    }
+}
+
+bool fleet_host_is_left(struct daemon *d)
+{
+    struct fleet_status status;
+    if (d->fleet.engine == NULL || d->fleet.leave_until == 0) {
+        return true;
+    }
+    fleet_status(d->fleet.engine, daemon_now(), &status);
+    return status.is_left || daemon_now() >= d->fleet.leave_until;
+}
+
+enum store_result fleet_host_forget(struct daemon *d, uint16_t node)
+{
+    struct fleet_host *h = &d->fleet;
+    struct store_op op = {.type = STORE_FORGET, .index = node, .replaces = STORE_NO_INDEX};
+    ns_t until = daemon_now() + FORGET_WAIT_NS;
+    h->is_forgotten = false;
+    if (!store_submit(d->shared.store, d->num_workers, &op)) {
+        return STORE_DOWN;
+    }
+    while (!h->is_forgotten && daemon_now() < until) {
+        struct pollfd fd = {.fd = store_event_fd(d->shared.store, d->num_workers), .events = POLLIN};
+        (void)poll(&fd, 1, 10);
+        fleet_host_round(d);
+    }
+    return h->is_forgotten ? h->forgotten : STORE_UNKNOWN;
+}
