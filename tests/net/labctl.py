@@ -87,6 +87,8 @@ def state_of(scene, clients, name):
     for node, gateway in scene.gateways.items():
         machines[node]["holdfast"] = tool(lab, node, "holdfast", [
             f"{gateway.bin}/holdfast", "--socket", gateway.control_path, "--config", gateway.config_path])
+    for machine, routing in scene.routing.items():
+        tool(lab, machine, "vtysh", routing.enter("vtysh"))
     for client, peer in clients.items():
         machines[client]["way"] = lab.way(client)
         if not isinstance(peer, Process):

@@ -12,12 +12,14 @@ FOLDER = os.path.join(TOP, "tests/net/labs")
 NAME = re.compile(r"[a-z][a-z0-9-]{0,13}")  # an interface name must hold it
 COMMON = {"kind": str, "loopback": (str, list), "routes": dict, "sysctl": dict}
 KINDS = {
-    "router": {},
+    "router": {"bgp": dict},
     "nat": {},
-    "node": {"pool": (str, list), "config": dict},
+    "node": {"pool": (str, list), "config": dict, "bgp": dict},
     "server": {},
+    "store": {"replica_of": str},
     "client": {"at": str, "auth": str, "outer": str, "connect": bool, "via": str, "ikeload": str},
 }
+BGP_KEYS = {"asn": int, "role": str}
 TOP_KEYS = {"about": str, "networks": dict, "config": dict, "machines": dict, "links": list, "try": list}
 LINK_KEYS = {"ends": list, "nets": list, "mtu": int, "tx_checksum": bool}
 
@@ -79,7 +81,9 @@ def check_machine(spec, name, machine):
     for key, choices in (("auth", ("certificate", "psk")), ("outer", ("ipv4", "ipv6"))):
         if machine.get(key, choices[0]) not in choices:
             refuse(f"{where}.{key}", f"must be one of {', '.join(choices)}")
-    for hop in [machine.get("at"), machine.get("via"), *hops_of(machine)]:
+    if "bgp" in machine:
+        check_keys(f"{where}.bgp", machine["bgp"], BGP_KEYS)
+    for hop in [machine.get("at"), machine.get("via"), machine.get("replica_of"), *hops_of(machine)]:
         if hop is not None and not (isinstance(hop, str) and hop in spec["machines"]):
             refuse(where, f"there is no machine {hop!r}")
     if kind == "nat" and not isinstance(machine.get("routes", {}).get("default"), str):

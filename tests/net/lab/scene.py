@@ -3,6 +3,7 @@ clients on demand."""
 import os
 
 from . import labfile
+from .frr import Frr, Router, neighbours_of
 from .holdfast import Holdfast, build_dir, write
 from .ike import Initiator
 from .pki import Authority
@@ -10,6 +11,7 @@ from .routes import pin
 from .strongswan import GATEWAY_ID, Client
 from .topology import ANYCAST4, ANYCAST6, Lab
 from .traffic import WebServer
+from .valkey import Valkey
 
 SECRETS = {"bob@example.net": "the secret of bob", "*@psk.example.net": "the secret of many others"}
 
@@ -19,6 +21,10 @@ class Scene:
 
     def __init__(self, configure=lambda scene, config: None, start=True, revocation=False, spec="single"):
         self.lab = Lab(spec)
+        self.stores = {name: Valkey(self.lab, name, self._address_of(machine.get("replica_of")))
+                       for name, machine in self.lab.spec["machines"].items() if machine["kind"] == "store"}
+        self.routing = {name: (Router if machine["kind"] == "router" else Frr)(self.lab, name)
+                        for name, machine in self.lab.spec["machines"].items() if "bgp" in machine}
         self.authority = Authority(self.lab.path("pki"), "Lab CA")
         self.crl = self.authority.write_crl() if revocation else None
         self.gateways = self._make_gateways(self.authority.issue(GATEWAY_ID, server=True))
@@ -26,12 +32,31 @@ class Scene:
         for gateway in self.gateways.values():
             configure(self, gateway.config)
             if "steering" in gateway.config:
-                self.lab.steers(gateway.node.name)
+                self.lab.steers(gateway.node.name, gateway.config["steering"].get("interfaces", ()))
+            if gateway.node.name in self.routing:
+                self._routes_by(gateway)
         self.num_clients, self.client_settings = 0, {}
         self.web = WebServer(self.lab)
+        for server in [*self.stores.values(), *self.routing.values()]:
+            server.start()
+        for routing in self.routing.values():
+            routing.wait()
         if start:
             for gateway in self.gateways.values():
                 gateway.start()
+
+    def _address_of(self, machine):
+        """One by which others reach it."""
+        if machine is None:
+            return None
+        return next(ways[0] for (_, other), (_, ways) in self.lab.links.items() if other == machine)
+
+    def _routes_by(self, gateway):
+        """This node's holdfastd tells its FRR what to announce."""
+        name = gateway.node.name
+        bgp = {"asn": self.lab.spec["machines"][name]["bgp"]["asn"],
+               "neighbours": neighbours_of(self.lab, name), "frr": {"sockets": self.routing[name].dir}}
+        gateway.config["bgp"] = labfile.merged(bgp, gateway.config.get("bgp", {}))
 
     def _make_gateways(self, certificate):
         gateways, fleet_key = {}, None

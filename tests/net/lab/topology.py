@@ -201,16 +201,20 @@ class Lab:
     def _neighbour(self, name):
         return next(other for here, other in self.links if here == name)
 
-    def steers(self, interface):
-        """The gateway behind this interface of the router may have an XDP program: what the router sends has
-        checksums, which nobody would add behind a cpumap, and it takes what the program sends back
-        (pass.bpf.c)."""
+    def steers(self, name, interfaces=(OUTER,)):
+        """The node may have an XDP program on these interfaces: what its neighbours there send has checksums,
+        which nobody would add behind a cpumap, and they take what the program sends back (pass.bpf.c)."""
+        for (here, other), (interface, _) in list(self.links.items()):
+            if here == name and interface in interfaces:
+                self._prepare(self.machines[other], self.links[other, name][0])
+
+    def _prepare(self, router, interface):
         program = self.path("pass.bpf.o")
         if not os.path.exists(program):
             run(["clang-19", "-target", "bpf", "-O2", "-g", "-c", "-o", program,
                  os.path.join(os.path.dirname(os.path.abspath(__file__)), "pass.bpf.c")])
-        self.router.run("ethtool", "-K", interface, "tx", "off")
-        run(["ip", "-n", self.router.name, "link", "set", interface, "xdp", "obj", program, "sec", "xdp"],
+        router.run("ethtool", "-K", interface, "tx", "off")
+        run(["ip", "-n", router.name, "link", "set", interface, "xdp", "obj", program, "sec", "xdp"],
             env={"TC_BPF_MNT": self.bpf_mount("ip")})
 
     def bpf_mount(self, name):
