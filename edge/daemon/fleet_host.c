@@ -1,60 +1,13 @@
 #include "edge/daemon/daemon.h"
 
-#include <poll.h>
+#include <string.h>
 
 #define LEAVE_NS (10 * NS_PER_S)
-#define FORGET_WAIT_NS (2 * NS_PER_S)
 /* A row turns to the taker so long after its shard was given: meanwhile the taker hears of it, and what comes
  * waits here. */
 #define TURN_NS (5 * NS_PER_MS)
 
-enum { STORE_BATCH = 32, STORE_BATCHES_MAX = 16, BEATS_MAX = 256 };
-
-static void step(struct daemon *d, struct fleet_event *event);
-
-/* ---- to the store */
-
-static void store_ask(struct daemon *d, const struct store_op *op)
-{
-    struct fleet_host *h = &d->fleet;
-    if (store_submit(d->shared.store, d->num_workers, op)) {
-        return;
-    }
-    hf_assert(h->num_later < FLEET_LATER_MAX);
-    h->later[h->num_later++] = (struct fleet_event){
-        .type = FLEET_EVENT_STORE_DONE,
-        .store = {.token = op->token, .type = op->type, .result = STORE_DOWN},
-    };
-}
-
-static void store_done(struct daemon *d, const struct store_completion *completion)
-{
-    struct fleet_event event = {.type = FLEET_EVENT_STORE_DONE};
-    if (completion->is_record) {
-        event.type = FLEET_EVENT_STORE_RECORD;
-        event.record = completion->record;
-    } else if (completion->done.type == STORE_FORGET) {
-        d->fleet.is_forgotten = true;
-        d->fleet.forgotten = completion->done.result;
-        return;
-    } else {
-        event.store = completion->done;
-    }
-    step(d, &event);
-}
-
-/* Bounded; what is left makes the event readable again. */
-static void store_look(struct daemon *d)
-{
-    struct store_completion done[STORE_BATCH];
-    size_t count = STORE_BATCH;
-    for (int batch = 0; batch < STORE_BATCHES_MAX && count == STORE_BATCH; batch++) {
-        count = store_poll(d->shared.store, d->num_workers, done, STORE_BATCH);
-        for (size_t i = 0; i < count; i++) {
-            store_done(d, &done[i]);
-        }
-    }
-}
+enum { BEATS_MAX = 256 };
 
 /* ---- to the workers */
 
@@ -177,7 +130,7 @@ static void carry_out(struct daemon *d, const struct fleet_effect *effect)
     struct fleet_host *h = &d->fleet;
     switch (effect->type) {
     case FLEET_EFFECT_STORE:
-        store_ask(d, &effect->store);
+        fleet_store_ask(d, &effect->store);
         break;
     case FLEET_EFFECT_HEARTBEAT:
         heartbeats_send(&h->heartbeats, effect->heartbeat.to, &effect->heartbeat.address,
@@ -208,7 +161,7 @@ static void carry_out(struct daemon *d, const struct fleet_effect *effect)
     }
 }
 
-static void step(struct daemon *d, struct fleet_event *event)
+void fleet_host_event(struct daemon *d, struct fleet_event *event)
 {
     struct fleet_host *h = &d->fleet;
     event->now = daemon_now();
@@ -220,7 +173,7 @@ static void step(struct daemon *d, struct fleet_event *event)
 
 void fleet_host_step(struct daemon *d, enum fleet_event_type type)
 {
-    step(d, &(struct fleet_event){.type = type});
+    fleet_host_event(d, &(struct fleet_event){.type = type});
 }
 
 /* ---- what comes in */
@@ -292,7 +245,7 @@ static void news_take(struct daemon *d)
         news_count(h, &news);
         shard_learn(d, &news);
         fleet_log_shard(d, &news);
-        step(
+        fleet_host_event(
             d,
             &(struct fleet_event){
                 .type = FLEET_EVENT_SHARD,
@@ -306,24 +259,12 @@ static void heartbeats_look(struct daemon *d)
     struct heartbeat_in in;
     struct fleet_event event = {.type = FLEET_EVENT_HEARTBEAT};
     for (int i = 0; i < BEATS_MAX && heartbeats_next(&d->fleet.heartbeats, daemon_now(), &in); i++) {
-        if (in.fault == HEARTBEAT_GOOD) {
+        if (in.fault == HEARTBEAT_GOOD && d->fleet.is_started) {
             event.heartbeat = in.heartbeat;
-            step(d, &event);
-        } else {
+            fleet_host_event(d, &event);
+        } else if (in.fault != HEARTBEAT_GOOD) {
             fleet_log_fault(d, &in);
         }
-    }
-}
-
-static void later_take(struct daemon *d)
-{
-    struct fleet_host *h = &d->fleet;
-    uint32_t count = h->num_later;
-    struct fleet_event later[FLEET_LATER_MAX];
-    memcpy(later, h->later, count * sizeof(*later));
-    h->num_later = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        step(d, &later[i]);
     }
 }
 
@@ -349,9 +290,8 @@ void fleet_host_round(struct daemon *d)
     daemon_mail_read(d);
     news_take(d);
     heartbeats_look(d);
-    store_look(d);
-    later_take(d);
-    if (fleet_deadline(h->engine) <= daemon_now()) {
+    fleet_store_look(d);
+    if (h->is_started && fleet_deadline(h->engine) <= daemon_now()) {
         fleet_host_step(d, FLEET_EVENT_TIMER);
     }
     rows_turn(d, daemon_now());
@@ -369,7 +309,8 @@ ns_t fleet_host_timeout(const struct daemon *d)
     if (h->engine == NULL) {
         return NS_NEVER;
     }
-    ns_t now = daemon_now(), deadline = fleet_deadline(h->engine);
+    ns_t now = daemon_now();
+    ns_t deadline = h->is_started ? fleet_deadline(h->engine) : h->key_look;
     ns_t timeout = deadline <= now ? 0 : deadline - now;
     bool hurries = h->num_turning > 0 || h->num_wishes > 0 || h->is_lease_untold;
     return h->num_later > 0 || h->news_count > 0 ? 0 : hurries ? HF_MIN(timeout, NS_PER_MS) : timeout;
@@ -379,13 +320,15 @@ ns_t fleet_host_timeout(const struct daemon *d)
 
 void fleet_host_drain(struct daemon *d, bool is_draining)
 {
-    fleet_host_step(d, is_draining ? FLEET_EVENT_DRAIN : FLEET_EVENT_UNDRAIN);
-    mesh_flush(&d->port);
+    if (d->fleet.is_started) {
+        fleet_host_step(d, is_draining ? FLEET_EVENT_DRAIN : FLEET_EVENT_UNDRAIN);
+        mesh_flush(&d->port);
+    }
 }
 
 void fleet_host_leave(struct daemon *d)
 {
-    if (d->fleet.engine != NULL && d->fleet.leave_until == 0) {
+    if (d->fleet.is_started && d->fleet.leave_until == 0) {
         d->fleet.leave_until = daemon_now() + LEAVE_NS;
         fleet_host_step(d, FLEET_EVENT_LEAVE);
         mesh_flush(&d->port);
@@ -400,21 +343,4 @@ bool fleet_host_is_left(struct daemon *d)
     }
     fleet_status(d->fleet.engine, daemon_now(), &status);
     return status.is_left || daemon_now() >= d->fleet.leave_until;
-}
-
-enum store_result fleet_host_forget(struct daemon *d, uint16_t node)
-{
-    struct fleet_host *h = &d->fleet;
-    struct store_op op = {.type = STORE_FORGET, .index = node, .replaces = STORE_NO_INDEX};
-    ns_t until = daemon_now() + FORGET_WAIT_NS;
-    h->is_forgotten = false;
-    if (!store_submit(d->shared.store, d->num_workers, &op)) {
-        return STORE_DOWN;
-    }
-    while (!h->is_forgotten && daemon_now() < until) {
-        struct pollfd fd = {.fd = store_event_fd(d->shared.store, d->num_workers), .events = POLLIN};
-        (void)poll(&fd, 1, 10);
-        fleet_host_round(d);
-    }
-    return h->is_forgotten ? h->forgotten : STORE_UNKNOWN;
 }

@@ -31,6 +31,11 @@ struct fleet_host {
     size_t engine_bytes;
     uint32_t num_shards;
     uint64_t instance;
+    bool is_started;        /* others' records can be read: the engine runs */
+    ns_t key_look;          /* whether they can, next */
+    uint32_t num_read;      /* of those that live, of the last look */
+    uint16_t unread_node;   /* one that cannot be */
+    uint8_t member_key[32]; /* of what nodes say of themselves */
     struct heartbeats heartbeats;
     struct loop_source socket_source, store_source;
     struct fleet_host_shard *shards;
@@ -41,7 +46,7 @@ struct fleet_host {
     uint32_t num_wishes, wishes_cap;
     bool may_begin, is_lease_untold;
     bool routes_changed;
-    struct fleet_event later[FLEET_LATER_MAX]; /* that the store took nothing */
+    struct store_done later[FLEET_LATER_MAX]; /* of what the store did not take */
     uint32_t num_later;
     struct fleet_effects effects;
     struct fleet_wrong_key wrong_keys[FLEET_WRONG_KEYS_MAX];
@@ -71,12 +76,19 @@ bool fleet_host_is_left(struct daemon *d);
 /* Waits for the store's answer; STORE_FENCED: the node has a lease. */
 enum store_result fleet_host_forget(struct daemon *d, uint16_t node);
 
-/* For fleet_start.c: one event without anything more. */
+/* One event through the engine, its effects carried out; and one without anything more. */
+void fleet_host_event(struct daemon *d, struct fleet_event *event);
 void fleet_host_step(struct daemon *d, enum fleet_event_type type);
 
+/* fleet_store.c */
+void fleet_store_ask(struct daemon *d, const struct store_op *op);
+/* Takes what the store has answered. */
+void fleet_store_look(struct daemon *d);
+
 /* fleet_log.c */
-struct fleet_effect;
 void fleet_log_news(struct daemon *d, const struct fleet_effect *effect);
 void fleet_log_shard(struct daemon *d, const struct effect_shard *news);
+/* Nothing that the others say can be read. */
+void fleet_log_key(struct daemon *d, uint16_t node);
 /* Something came that is no heartbeat of the fleet; said once a minute for each node that it names. */
 void fleet_log_fault(struct daemon *d, const struct heartbeat_in *in);

@@ -118,3 +118,15 @@ void fleet_log_fault(struct daemon *d, const struct heartbeat_in *in)
                   : "heartbeat of %s, node %u, cannot be read: another version?",
               remote, in->from);
 }
+
+void fleet_log_key(struct daemon *d, uint16_t node)
+{
+    if (!is_to_be_said(&d->fleet, node, daemon_now())) {
+        return;
+    }
+    log_event(
+        &d->log, daemon_wall_ns(), LOG_LEVEL_ERROR, "fleet_key_wrong", LOG_FIELDS(LOG_NUMBER("node", node)),
+        "cannot read what node %u says of itself in the store: another fleet key, or another fleet; this "
+        "node does not join",
+        node);
+}

@@ -1,6 +1,7 @@
 /* The fleet's host: its start and its end. */
 #include "edge/daemon/daemon.h"
 
+#include "edge/base/secret.h"
 #include "edge/daemon/memory.h"
 
 #include <stdio.h>
@@ -84,8 +85,7 @@ bool fleet_host_start(struct daemon *d)
     if (loop_add(&d->loop, &h->socket_source) != 0 || loop_add(&d->loop, &h->store_source) != 0) {
         return false;
     }
-    fleet_host_step(d, FLEET_EVENT_START);
-    mesh_flush(&d->port);
+    fleet_derive(d->fleet_key, "member", 0, h->member_key, sizeof(h->member_key));
     return true;
 }
 
@@ -99,6 +99,7 @@ void fleet_host_close(struct daemon *d)
         h->engine = NULL;
     }
     heartbeats_close(&h->heartbeats);
+    secret_wipe(h->member_key, sizeof(h->member_key));
     free(h->shards);
     free(h->news);
     free(h->wishes);
