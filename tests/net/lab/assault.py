@@ -101,7 +101,7 @@ class Kept:
         self.calm, self.flooded = [], []
 
     def ratios(self):
-        return [under / beside for beside, under in zip(self.calm, self.flooded)]
+        return [under / beside if beside > 0 else 0 for beside, under in zip(self.calm, self.flooded)]
 
     def ratio(self):
         return statistics.median(self.ratios())
