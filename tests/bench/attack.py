@@ -75,8 +75,8 @@ GATEWAYS = {"steering": lambda stage: holdfast(stage, True), "off": lambda stage
 
 class Stage:
     """A gateway and a flooder on one core; a client that downloads, one that pings and those that come later
-    on the other one, with router and server. What the kernel does for a packet it does on its sender's core, so
-    a flood is received on the gateway's."""
+    on the other one, with router and server. What the kernel does for a packet it does on its sender's core,
+    so a flood is received on the gateway's."""
 
     xdp = None
 
@@ -204,7 +204,8 @@ def row(r):
     return [f"{KINDS[r['kind']]}, IPv{r['family']}", r["gateway"], f"{r['packets_s']:.0f}",
             f"{r['calm_mbit_s']:.0f} -> {r['flooded_mbit_s']:.0f}", f"{r['kept']:.0%}",
             f"{min(r['kept_rounds']):.0%}-{max(r['kept_rounds']):.0%}",
-            f"{r['came_in']} of {r['clients']}", took, f"{r['pings_lost']} of {r['pings']}", f"{r['cpu_calm']:.0%} -> {r['cpu']:.0%}", xdp]
+            f"{r['came_in']} of {r['clients']}", took, f"{r['pings_lost']} of {r['pings']}",
+            f"{r['cpu_calm']:.0%} -> {r['cpu']:.0%}", xdp]
 
 
 def report(results, options):
@@ -216,12 +217,13 @@ cores      gateway and flooder on core {GATEWAY_CORE}; clients, router and serve
 transfer   one TCP stream to charon with kernel-libipsec, as fast as it goes; {options.rounds} rounds of
            {PHASE_S} s: the flood sent to an address that the router drops -> the same to the gateway;
            medians. Kept is the median of the rounds' ratios
-clients    {NUM_NEW} at once during the flood: how many are in after {PATIENCE_S} s, seconds of the median and of
-           the last
+clients    {NUM_NEW} at once during the flood: how many are in after {PATIENCE_S} s, seconds of the median
+           and of the last
 CPU        of the gateway's processes, in shares of a core; XDP: the steering program's, wherever it ran.
            The kernel's receiving is in neither""")
-    table(["flood", "gateway", "packets/s", "Mbit/s", "kept", "of rounds", "clients in", "s", "pings lost", "CPU",
-           "XDP"], [row(result) for result in results])
+    head = ["flood", "gateway", "packets/s", "Mbit/s", "kept", "of rounds", "clients in", "s", "pings lost",
+            "CPU", "XDP"]
+    table(head, [row(result) for result in results])
 
 
 def run(options):
