@@ -80,8 +80,8 @@ class Stage:
 
     xdp = None
 
-    def __init__(self, name, options):
-        self.name, self.options = name, options
+    def __init__(self, name, family, options):
+        self.name, self.family, self.options = name, family, options
         self.lab = Lab()
         self.authority = Authority(self.lab.path("pki"), "Bench CA")
         self.certificate = self.authority.issue(GATEWAY_ID, server=True)
@@ -117,7 +117,8 @@ class Stage:
     def _client(self, identity):
         node = Pinned(self.lab.client(identity.split("@")[0]), CLIENT_CORE)
         client = Client(node, identity, psk=SECRETS[identity], addresses=["0.0.0.0"], networks=[INNER_NET4],
-                        authorities=[self.authority], child={"esp_proposals": "aes128gcm16"})
+                        authorities=[self.authority], child={"esp_proposals": "aes128gcm16"},
+                        remote=targets(self.family)[0])
         client.start()
         return client
 
@@ -176,8 +177,8 @@ def leave(client):
     wait_until("the client has none", lambda: not client.sas(), 20)
 
 
-def measure(stage, kind, family):
-    target, sink = targets(family)
+def measure(stage, kind):
+    target, sink = targets(stage.family)
     kept, calm, flooded, sent = Kept(), [], [], []
     for _ in range(stage.options.rounds):
         stage.ready()
@@ -190,7 +191,7 @@ def measure(stage, kind, family):
         sent.append(per_s)
     took, lost, pings = arrivals(stage, kind, target)
     median = statistics.median
-    return {"gateway": stage.name, "kind": kind, "family": family, "packets_s": median(sent),
+    return {"gateway": stage.name, "kind": kind, "family": stage.family, "packets_s": median(sent),
             "calm_mbit_s": median(kept.calm), "flooded_mbit_s": median(kept.flooded), "kept": kept.ratio(),
             "kept_rounds": kept.ratios(), "came_in": len(took), "clients": len(stage.new), "took_s": took,
             "pings_lost": lost, "pings": pings,
@@ -212,7 +213,7 @@ def report(results, options):
     print(describe())
     print(f"load       {' '.join(str(round(value, 2)) for value in os.getloadavg())} after")
     print(f"""\
-flood      {options.rate} packets/s from invented sources
+flood      {options.rate} packets/s from invented sources; all clients come by the flood's family
 cores      gateway and flooder on core {GATEWAY_CORE}; clients, router and server on core {CLIENT_CORE}
 transfer   one TCP stream to charon with kernel-libipsec, as fast as it goes; {options.rounds} rounds of
            {PHASE_S} s: the flood sent to an address that the router drops -> the same to the gateway;
@@ -229,12 +230,12 @@ CPU        of the gateway's processes, in shares of a core; XDP: the steering pr
 def run(options):
     by = {}
     for name in options.gateway:
-        stage = Stage(name, options)
         for family in options.family:
+            stage = Stage(name, family, options)
             for kind in options.kind:
-                by[kind, family, name] = measure(stage, kind, family)
+                by[kind, family, name] = measure(stage, kind)
                 print(f"bench: {' '.join(row(by[kind, family, name]))}", file=sys.stderr, flush=True)
-        stage.end()
+            stage.end()
     results = [by[kind, family, name] for family in options.family for kind in options.kind
                for name in options.gateway]
     if options.json:
