@@ -165,7 +165,8 @@ static void step_command(struct core *core, const struct event_command *command)
 {
     switch (command->type) {
     case COMMAND_DRAIN:
-        ike_drain(core->ike);
+    case COMMAND_UNDRAIN:
+        ike_drain(core->ike, command->type == COMMAND_DRAIN);
         break;
     case COMMAND_DISCONNECT:
         (void)!ike_disconnect(core->ike, core->time, command->session_id);

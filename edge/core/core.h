@@ -50,6 +50,7 @@ struct event_datagram {
 enum command_type {
     COMMAND_DISCONNECT,
     COMMAND_DRAIN,
+    COMMAND_UNDRAIN,
     COMMAND_REPLACED, /* another worker has a session that is the client's only one: audit.is_only */
 };
 

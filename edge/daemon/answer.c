@@ -111,8 +111,9 @@ void worker_ask(struct worker *w, const struct mail_ask *ask)
         core_spi_count(w->core, (uint32_t *)answer->bytes);
         answer->len = 4 * sizeof(uint32_t);
         answer->last = true;
-    } else if (ask->type == ASK_DRAIN) {
-        worker_step(w, &(struct event){.type = EVENT_COMMAND, .command = {.type = COMMAND_DRAIN}});
+    } else if (ask->type == ASK_DRAIN || ask->type == ASK_UNDRAIN) {
+        enum command_type type = ask->type == ASK_DRAIN ? COMMAND_DRAIN : COMMAND_UNDRAIN;
+        worker_step(w, &(struct event){.type = EVENT_COMMAND, .command = {.type = type}});
         answer->last = true;
     } else {
         answer_sessions(w, ask, answer);

@@ -2,6 +2,7 @@
  * one worker after the other, in parts, as fast as the client reads. */
 #include "edge/daemon/daemon.h"
 
+#include "edge/daemon/fleet_status.h"
 #include "edge/daemon/steer_status.h"
 #include "edge/ops/metrics.h"
 
@@ -167,20 +168,94 @@ static void answer_trace(struct stream *stream, const struct control_selector *s
     }
 }
 
-static void answer_drain(struct stream *stream)
+static void answer_drain(struct stream *stream, bool is_draining)
 {
     struct daemon *d = stream->server->context;
+    if (d->state == NODE_STARTING) {
+        stream_error(stream, "busy", "the daemon starts; try again");
+        return;
+    }
     for (uint32_t i = 0; i < d->num_workers; i++) {
-        struct mail_ask ask = {.type = ASK_DRAIN};
+        struct mail_ask ask = {.type = is_draining ? ASK_DRAIN : ASK_UNDRAIN};
         if (daemon_ask(d, i, &ask) == NULL) {
             stream_error(stream, "busy", "a worker does not answer; try again");
             return;
         }
     }
-    d->state = NODE_DRAINING;
-    log_event(&d->log, daemon_wall_ns(), LOG_LEVEL_INFO, "draining", LOG_NO_FIELDS,
-              "no new sessions are accepted");
+    d->state = is_draining ? NODE_DRAINING : NODE_READY;
+    log_event(&d->log, daemon_wall_ns(), LOG_LEVEL_INFO, is_draining ? "draining" : "undrained",
+              LOG_NO_FIELDS,
+              is_draining ? "no new sessions are accepted" : "new sessions are accepted again");
+    if (d->fleet.engine != NULL) {
+        fleet_host_drain(d, is_draining);
+    }
     stream_done(stream, 0);
+}
+
+/* ---- the fleet */
+
+static void answer_fleet(struct stream *stream)
+{
+    struct daemon *d = stream->server->context;
+    struct fleet_member_view members[FLEET_MEMBERS_MAX];
+    uint32_t count = fleet_members(d->fleet.engine, daemon_now(), members, HF_COUNT(members));
+    char *room = stream_room(stream, CONTROL_LINE_MAX);
+    if (room != NULL) {
+        end_line(stream,
+                 fleet_status_format(room, CONTROL_LINE_MAX, d->fleet.engine, d->config_start->fleet.node,
+                                     d->config_start->shard_bits, daemon_now()));
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        room = stream_room(stream, CONTROL_LINE_MAX);
+        if (room != NULL) {
+            end_line(stream, fleet_member_format(room, CONTROL_LINE_MAX, &members[i]));
+        }
+    }
+    stream_done(stream, count);
+}
+
+static void answer_shards(struct stream *stream)
+{
+    struct daemon *d = stream->server->context;
+    uint32_t num_shards = UINT32_C(1) << d->config_start->shard_bits;
+    for (uint32_t first = 0; first < num_shards; first += FLEET_SHARDS_PER_LINE) {
+        char *room = stream_room(stream, CONTROL_LINE_MAX);
+        if (room != NULL) {
+            end_line(stream,
+                     fleet_shards_format(room, CONTROL_LINE_MAX, d->fleet.engine, first, num_shards - first));
+        }
+    }
+    stream_done(stream, num_shards);
+}
+
+static void answer_forget(struct stream *stream, uint16_t node)
+{
+    struct daemon *d = stream->server->context;
+    switch (fleet_host_forget(d, node)) {
+    case STORE_OK:
+        stream_done(stream, 1);
+        break;
+    case STORE_FENCED:
+        stream_error(stream, "failed", "the node has a lease: stop it first");
+        break;
+    default:
+        stream_error(stream, "failed", "the store does not answer");
+        break;
+    }
+}
+
+static void answer_of_fleet(struct stream *stream, const struct control_request *request)
+{
+    struct daemon *d = stream->server->context;
+    if (d->fleet.engine == NULL) {
+        stream_error(stream, "failed", "this node is in no fleet: its config has no `fleet:`");
+    } else if (request->command == CONTROL_FLEET) {
+        answer_fleet(stream);
+    } else if (request->command == CONTROL_FLEET_SHARDS) {
+        answer_shards(stream);
+    } else {
+        answer_forget(stream, request->node);
+    }
 }
 
 void stream_findings(struct stream *stream, const struct config_errors *errors)
@@ -261,7 +336,13 @@ static void answer(struct stream *stream, const struct control_request *request)
         answer_metrics(stream);
         break;
     case CONTROL_DRAIN:
-        answer_drain(stream);
+    case CONTROL_UNDRAIN:
+        answer_drain(stream, request->command == CONTROL_DRAIN);
+        break;
+    case CONTROL_FLEET:
+    case CONTROL_FLEET_SHARDS:
+    case CONTROL_FLEET_FORGET:
+        answer_of_fleet(stream, request);
         break;
     case CONTROL_STEER:
         answer_steer(stream);

@@ -56,6 +56,7 @@ enum ask_type {
     ASK_SESSIONS,   /* lines of those that are selected, from `cursor` on */
     ASK_DISCONNECT, /* the same are ended; no lines */
     ASK_DRAIN,
+    ASK_UNDRAIN,
     ASK_EPOCHS, /* uint32_t[4]: SAs by the epoch of their SPI */
 };
 

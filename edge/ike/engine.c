@@ -152,9 +152,9 @@ void ike_spi_count(const struct ike *ike, uint32_t ret_counts[4])
     }
 }
 
-void ike_drain(struct ike *ike)
+void ike_drain(struct ike *ike, bool is_draining)
 {
-    ike->draining = true;
+    ike->draining = is_draining;
 }
 
 const struct ike_counters *ike_counters(const struct ike *ike)

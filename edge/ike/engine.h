@@ -107,7 +107,7 @@ void ike_policy(struct ike *ike, const struct policy *policy);
 void ike_spi_config(struct ike *ike, const struct hf_spi_config *spi);
 /* IKE and Child SAs in use, by the epoch of their SPI. */
 void ike_spi_count(const struct ike *ike, uint32_t ret_counts[4]);
-void ike_drain(struct ike *ike); /* no new IKE SAs from now on */
+void ike_drain(struct ike *ike, bool is_draining); /* no new IKE SAs from now on, or again */
 
 /* Time of the event that is being worked on. */
 struct ike_time {

@@ -2,13 +2,24 @@
 #include "edge/ops/control.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <yyjson.h>
 
 static const char *const command_names[] = {
-    [CONTROL_STATUS] = "status",         [CONTROL_SESSIONS] = "sessions", [CONTROL_SHOW] = "show",
-    [CONTROL_DISCONNECT] = "disconnect", [CONTROL_RELOAD] = "reload",     [CONTROL_CHECK] = "check",
-    [CONTROL_METRICS] = "metrics",       [CONTROL_DRAIN] = "drain",       [CONTROL_STEER] = "steer",
+    [CONTROL_STATUS] = "status",
+    [CONTROL_SESSIONS] = "sessions",
+    [CONTROL_SHOW] = "show",
+    [CONTROL_DISCONNECT] = "disconnect",
+    [CONTROL_RELOAD] = "reload",
+    [CONTROL_CHECK] = "check",
+    [CONTROL_METRICS] = "metrics",
+    [CONTROL_DRAIN] = "drain",
+    [CONTROL_STEER] = "steer",
     [CONTROL_TRACE] = "trace",
+    [CONTROL_UNDRAIN] = "undrain",
+    [CONTROL_FLEET] = "fleet",
+    [CONTROL_FLEET_SHARDS] = "fleet_shards",
+    [CONTROL_FLEET_FORGET] = "fleet_forget",
 };
 
 const char *control_command_name(enum control_command command)
@@ -124,6 +135,11 @@ static bool member_read(yyjson_val *key, yyjson_val *value, struct control_reque
     if (yyjson_equals_str(key, "command")) {
         return command_read(value, request, ret_error);
     }
+    if (yyjson_equals_str(key, "node")) {
+        uint64_t node = yyjson_is_uint(value) ? yyjson_get_uint(value) : 0;
+        request->node = (uint16_t)node;
+        return (node >= 1 && node <= FLEET_NODE_MAX) || refuse(ret_error, "not the number of a node");
+    }
     const char *text = plain_text(value);
     if (yyjson_equals_str(key, "select")) {
         return (text != NULL && control_selector_parse(text, &request->selector)) ||
@@ -154,6 +170,9 @@ static bool request_judge(const struct control_request *request, bool named,
     }
     if (request->config[0] != '\0' && !configures) {
         return refuse(ret_error, "this command takes no config");
+    }
+    if ((request->node != 0) != (request->command == CONTROL_FLEET_FORGET)) {
+        return refuse(ret_error, "node goes with fleet_forget, and it needs one");
     }
     /* By accident nobody disconnects everybody: that is "*". */
     if (request->selector.type == SELECT_ALL && selects && request->command != CONTROL_SESSIONS) {
@@ -219,7 +238,9 @@ size_t control_request_format(char *ret_line, size_t cap, enum control_command c
 
     json_object_begin(&j, NULL);
     json_string(&j, "command", control_command_name(command));
-    if (selector != NULL) {
+    if (selector != NULL && command == CONTROL_FLEET_FORGET) {
+        json_u64(&j, "node", strtoull(selector, NULL, 10));
+    } else if (selector != NULL) {
         json_string(&j, "select", selector);
     }
     if (config != NULL) {

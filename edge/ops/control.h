@@ -22,6 +22,10 @@ enum control_command {
     CONTROL_DRAIN,
     CONTROL_STEER,
     CONTROL_TRACE,
+    CONTROL_UNDRAIN,
+    CONTROL_FLEET,
+    CONTROL_FLEET_SHARDS,
+    CONTROL_FLEET_FORGET,
 };
 const char *control_command_name(enum control_command command);
 
@@ -45,6 +49,7 @@ struct control_request {
     enum control_command command;
     struct control_selector selector; /* SELECT_ALL when the request names none (SHOW never does) */
     char config[256];                 /* CHECK, RELOAD: another file than the running one; empty: the same */
+    uint16_t node;                    /* FLEET_FORGET: 1..FLEET_NODE_MAX */
 };
 
 /* Text as people type it: a session id, an address, an identity or pattern. False for what is none of them.
@@ -56,8 +61,8 @@ bool control_selects(const struct control_selector *selector, const struct sessi
  * memory is allocated. */
 HF_MUST bool control_request_parse(struct span line, struct control_request *ret_request,
                                    char ret_error[CONTROL_ERROR_MAX]);
-/* The line (without newline) for a request, by the CLI: `selector` and `config` may be NULL. 0 when it does
- * not fit. */
+/* The line (without newline) for a request, by the CLI: `selector`, which for FLEET_FORGET is a node's
+ * number, and `config` may be NULL. 0 when it does not fit. */
 size_t control_request_format(char *ret_line, size_t cap, enum control_command command, const char *selector,
                               const char *config);
 

@@ -46,6 +46,8 @@ int cmd_show(const struct cli *cli, int argc, char **argv);
 int cmd_disconnect(const struct cli *cli, int argc, char **argv);
 int cmd_reload(const struct cli *cli, int argc, char **argv);
 int cmd_drain(const struct cli *cli, int argc, char **argv);
+int cmd_undrain(const struct cli *cli, int argc, char **argv);
+int cmd_fleet(const struct cli *cli, int argc, char **argv);
 int cmd_steer(const struct cli *cli, int argc, char **argv);
 int cmd_trace(const struct cli *cli, int argc, char **argv);
 int cmd_check(const struct cli *cli, int argc, char **argv);

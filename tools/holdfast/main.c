@@ -44,9 +44,30 @@ const struct command cli_commands[] = {
              "stay. Prints what changed, and what takes effect only at the next start.",
      .run = cmd_reload},
     {.name = "drain",
-     .summary = "Accept no new sessions",
-     .help = "Established sessions go on. A restarted daemon accepts new ones again.",
+     .arguments = "[--wait [SECONDS]]",
+     .summary = "Accept no new sessions, hand over what is here",
+     .help =
+         "In a fleet, all shards are handed over to other nodes, with their sessions, at a bounded rate; "
+         "--wait prints how\n"
+         "many are left until none is, for an hour or so many seconds at most (then exit code 1). Without "
+         "a fleet,\n"
+         "established sessions go on. A restarted daemon accepts new ones again.",
      .run = cmd_drain},
+    {.name = "undrain",
+     .summary = "Accept new sessions again",
+     .help = "Takes a drain back. In a fleet, the node gets its shards again.",
+     .run = cmd_undrain},
+    {.name = "fleet",
+     .arguments = "[--shards | forget NODE]",
+     .summary = "The nodes behind one address",
+     .help = "This node's lease and shards, then each member as seen from here: state (live; silent: has a "
+             "lease, but no\n"
+             "heartbeats come; alone: no lease, the store is out of its reach; dead), shards that it has "
+             "(owned), should have\n"
+             "(wanted), and would take over (next). --shards: owner, place, heir and ownership epoch of each "
+             "shard.\n"
+             "forget takes a member that is gone for good out of the table; refused while it has a lease.",
+     .run = cmd_fleet},
     {.name = "steer",
      .arguments = "[--all]",
      .summary = "What the steering program does",

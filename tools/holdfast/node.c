@@ -1,4 +1,4 @@
-/* holdfast status, reload, drain: about the node as a whole. */
+/* holdfast status, reload: about the node as a whole. */
 #include "tools/holdfast/client.h"
 #include "tools/holdfast/show.h"
 
@@ -49,19 +49,6 @@ int cmd_reload(const struct cli *cli, int argc, char **argv)
     int code = client_ask(cli, CONTROL_RELOAD, NULL, NULL, on_change, (void *)cli, NULL);
     if (code == CLI_OK && !cli->json) {
         puts("reloaded");
-    }
-    return code;
-}
-
-int cmd_drain(const struct cli *cli, int argc, char **argv)
-{
-    (void)argv;
-    if (argc != 1) {
-        return cli_error(CLI_USAGE, "see holdfast drain --help");
-    }
-    int code = client_ask(cli, CONTROL_DRAIN, NULL, NULL, on_row, (void *)cli, NULL);
-    if (code == CLI_OK && !cli->json) {
-        puts("draining: no new sessions are accepted");
     }
     return code;
 }

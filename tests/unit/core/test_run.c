@@ -92,6 +92,9 @@ Test(run, draining_lets_nobody_new_in)
     cr_assert(initiator_rekey_ike(world->clients[0], world->now), "who is in stays");
     (void)world_settle(world, 5 * NS_PER_S);
     cr_expect_eq(core_counters(world->core)->ike_rekeys, 1);
+    event.command.type = COMMAND_UNDRAIN;
+    world_event(world, &event);
+    cr_expect(world_connect(world, other), "and then others get in again");
     done(world);
 }
 
