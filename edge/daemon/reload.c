@@ -244,7 +244,8 @@ static void reload_run(struct reload *r, const char *path)
         return;
     }
     if (!daemon_load(path, d->num_workers, &r->config, &r->policy, &r->errors) || !pools_fit(r) ||
-        !pools_keep_shards(r) || !epochs_fit(r)) {
+        !pools_keep_shards(r) || !epochs_fit(r) ||
+        !steer_reload_fits(&d->feed, d->config, r->config, &r->errors)) {
         log_findings(&d->log, &r->errors);
         refuse(r, "config_refused", "it has errors");
     } else if (!workers_answer(d) || !mails_prepare(r)) {

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 #define HOUR_S 3600
-#define COMMIT_INTERVAL_NS (2 * NS_PER_S) /* until no CPU reads the configuration before any more */
+#define COMMIT_INTERVAL_NS (2 * NS_PER_S) /* until no CPU reads the configuration before any more, */
+#define COMMIT_PAUSE_US 10000             /* and at the very least */
 #define LOOK_INTERVAL_NS NS_PER_S         /* for the link addresses of other nodes */
 #define EVENTS_PER_S 1000
 #define ICMP_SOURCES 100 /* so many may use up what is theirs at once */
@@ -156,6 +157,12 @@ static void commit(struct steer_feed *feed, ns_t now)
     feed->committed = now;
 }
 
+void steer_feed_commit(struct steer_feed *feed)
+{
+    (void)usleep(COMMIT_PAUSE_US);
+    commit(feed, daemon_now());
+}
+
 /* ---- packets to the right worker */
 
 /* With more workers than CPUs, several share one. False when a packet can be on the CPU of one only. */
@@ -259,36 +266,7 @@ static void sockets_open(struct steer_feed *feed, const struct steer_feed_option
     }
 }
 
-/* ---- the program on interfaces */
-
-static void attach(struct steer_feed *feed, const struct config_steering *steering)
-{
-    for (uint32_t i = 0; i < steering->num_interfaces; i++) {
-        char error[STEERING_ERROR_MAX];
-        struct steer_link *link = &feed->links[feed->num_links];
-        link->interface = steering->interfaces[i];
-        if (steering_attach(feed->steering, link->interface, (enum steering_mode)steering->mode, &link->mode,
-                            error)) {
-            feed->num_links++;
-            log_event(feed->log, daemon_wall_ns(), LOG_LEVEL_INFO, "steering_attached",
-                      LOG_FIELDS(LOG_TEXT("interface", link->interface),
-                                 LOG_TEXT("mode", steer_mode_name(link->mode))),
-                      "steering on %s, %s", link->interface, steer_mode_name(link->mode));
-        } else {
-            steer_feed_missing(feed, "steering", error);
-        }
-    }
-    steering_attach_done(feed->steering);
-}
-
-static bool is_native(const struct steer_feed *feed)
-{
-    bool native = feed->num_links > 0;
-    for (uint32_t i = 0; i < feed->num_links; i++) {
-        native = native && feed->links[i].mode == STEERING_NATIVE;
-    }
-    return native;
-}
+/* ---- the program */
 
 static bool load(struct steer_feed *feed, const struct steer_feed_options *options)
 {
@@ -320,7 +298,7 @@ static bool rows_open(struct steer_feed *feed, bool is_loaded)
         hf_assert(feed->rows != NULL);
     }
     if (feed->rows != NULL) {
-        steer_rows_fill(feed, HF_ROW_OPEN);
+        steer_rows_fill(feed, &feed->config_start->steering, HF_ROW_OPEN);
     }
     return has_others;
 }
@@ -333,10 +311,10 @@ static void program_open(struct steer_feed *feed, const struct steer_feed_option
     memset(steering_live(feed->steering), 0, steering_live_words(feed->steering) * sizeof(uint64_t));
     config_fill(feed, options);
     bool cpus = cpus_fill(steering_config(feed->steering), options->num_workers);
-    attach(feed, &options->config->steering); /* without a configuration everything passes */
-    if (cpus && is_native(feed) && cpus_open(feed, options->num_workers)) {
-        steering_config(feed->steering)->mode = HF_MODE_CPUMAP;
-    }
+    steer_links_set(feed, &options->config->steering); /* without a configuration everything passes */
+    steering_attach_done(feed->steering);
+    feed->has_cpus = cpus && cpus_open(feed, options->num_workers);
+    steer_links_mode(feed);
     commit(feed, 0);
     sockets_open(feed, options);
 }
@@ -344,10 +322,10 @@ static void program_open(struct steer_feed *feed, const struct steer_feed_option
 static void say_open(struct steer_feed *feed)
 {
     log_event(feed->log, daemon_wall_ns(), LOG_LEVEL_INFO, "steering",
-              LOG_FIELDS(LOG_NUMBER("interfaces", feed->num_links),
+              LOG_FIELDS(LOG_NUMBER("interfaces", steer_links_attached(feed)),
                          LOG_TEXT("delivery", steer_delivery_name(feed->delivery))),
               "steering %s: %u interfaces, to workers by %s",
-              steering_is_continued(feed->steering) ? "goes on" : "begins", feed->num_links,
+              steering_is_continued(feed->steering) ? "goes on" : "begins", steer_links_attached(feed),
               steer_delivery_name(feed->delivery));
 }
 
@@ -404,18 +382,20 @@ void steer_feed_ready(struct steer_feed *feed)
 {
     if (feed->rows != NULL && !feed->has_fleet && !feed->is_ready) {
         feed->is_ready = true;
-        steer_rows_fill(feed, 0);
+        steer_rows_fill(feed, &feed->config_start->steering, 0);
     }
 }
 
 void steer_feed_reload(struct steer_feed *feed, const struct config *config)
 {
-    if (feed->steering != NULL) {
+    steer_reload_nodes(feed, config);
+    if (feed->steering != NULL && config->steering.is_on) {
         struct hf_config *out = steering_config(feed->steering);
         rates_fill(out, &config->steering.rates);
         core_spi_config(feed->fleet_key, out->spi.shard_bits, config->steering.key_epoch, &out->spi);
         feed->key_epoch = config->steering.key_epoch;
         feed->is_stale = true;
+        steer_links_set(feed, &config->steering);
     }
 }
 
@@ -437,6 +417,7 @@ void steer_feed_tick(struct steer_feed *feed, const struct config *config, ns_t 
         feed->committed = now;
     }
     if (now >= feed->looked + LOOK_INTERVAL_NS) {
+        steer_links_look(feed);
         steer_nodes_look(feed);
         feed->looked = now;
     }

@@ -15,9 +15,14 @@
 #include "edge/plane/neighbour.h"
 #include "edge/steering/steering.h"
 
+/* An interface that the config names. */
 struct steer_link {
-    const char *interface; /* belongs to the config */
-    enum steering_mode mode;
+    char interface[STEERING_NAME_MAX];
+    uint32_t ifindex;
+    enum steering_mode wanted, mode;
+    bool is_attached;
+    bool is_missed; /* why it is not attached, or not for long, has been said */
+    ns_t retry;
 };
 
 /* How a packet that is on this node reaches its worker's socket. */
@@ -47,6 +52,7 @@ struct steer_feed {
     struct steer_link links[CONFIG_INTERFACES_MAX];
     uint32_t num_links;
     enum steer_delivery delivery;
+    bool has_cpus;                 /* there are queues to CPUs */
     struct nodes *nodes;           /* as the workers know them */
     struct steer_node *others;     /* by number, HF_NODES_MAX; NULL: there can be none */
     struct neighbours *neighbours; /* NULL without other nodes */
@@ -81,6 +87,8 @@ struct steer_feed_options {
 
 /* Before privileges are dropped. What does not work is logged, and done without. */
 void steer_feed_open(struct steer_feed *feed, const struct steer_feed_options *options);
+/* The program's configuration counts as it is, now and not within some seconds. */
+void steer_feed_commit(struct steer_feed *feed);
 /* In the log: what does not work, and why. */
 void steer_feed_missing(struct steer_feed *feed, const char *what, const char *error);
 
@@ -94,6 +102,18 @@ void steer_feed_tick(struct steer_feed *feed, const struct config *config, ns_t 
 void steer_feed_reload(struct steer_feed *feed, const struct config *config);
 /* `keep`: the program goes on for the next start (steering_close()). */
 void steer_feed_close(struct steer_feed *feed, bool keep);
+
+/* steer_links.c: which interfaces the program is on. */
+/* From now on those of the config, in its mode; what is on others comes off. */
+void steer_links_set(struct steer_feed *feed, const struct config_steering *steering);
+/* At least once in a second: interfaces that have come, gone, or come anew. */
+void steer_links_look(struct steer_feed *feed);
+uint32_t steer_links_attached(const struct steer_feed *feed);
+/* Packets go to their worker's CPU where that works, which is on native drivers. Counts with the next commit.
+ */
+void steer_links_mode(struct steer_feed *feed);
+/* It is attached, and no other. */
+bool steer_links_is_only(const struct steer_feed *feed, uint32_t ifindex);
 
 /* steer_nodes.c: who the nodes are, and whose the shards. For the main thread, at any time after
  * steer_feed_open(); each takes effect at once, here and in all workers. Without a program the workers
@@ -114,7 +134,13 @@ void steer_feed_version_set(struct steer_feed *feed, uint32_t table_version);
 void steer_nodes_open(struct steer_feed *feed);
 void steer_nodes_close(struct steer_feed *feed);
 void steer_nodes_look(struct steer_feed *feed);
-void steer_rows_fill(struct steer_feed *feed, uint16_t flags);
+void steer_rows_fill(struct steer_feed *feed, const struct config_steering *steering, uint16_t flags);
+
+/* steer_reload.c: nodes of the config. `old` is in force. False with findings: what would move a shard, or
+ * takes a restart. */
+HF_MUST bool steer_reload_fits(const struct steer_feed *feed, const struct config *old,
+                               const struct config *config, struct config_errors *errors);
+void steer_reload_nodes(struct steer_feed *feed, const struct config *config);
 
 const char *steer_mode_name(enum steering_mode mode);
 const char *steer_delivery_name(enum steer_delivery delivery);

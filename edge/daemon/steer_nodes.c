@@ -4,14 +4,8 @@
 
 #include "edge/base/rendezvous.h"
 
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-
-static bool is_only_link(const struct steer_feed *feed, uint32_t ifindex)
-{
-    return feed->num_links == 1 && if_nametoindex(feed->links[0].interface) == ifindex;
-}
 
 static void words_of(const struct ip_addr *addr, uint64_t ret_words[2])
 {
@@ -36,7 +30,7 @@ static void node_enter(struct steer_feed *feed, uint16_t id, const struct neighb
     }
     if (way != NULL) {
         entry.flags |= HF_NODE_RESOLVED;
-        entry.ifindex = is_only_link(feed, way->ifindex) ? 0 : way->ifindex;
+        entry.ifindex = steer_links_is_only(feed, way->ifindex) ? 0 : way->ifindex;
         memcpy(entry.link_to, way->link_to, sizeof(entry.link_to));
         memcpy(entry.link_from, way->link_from, sizeof(entry.link_from));
     }
@@ -173,12 +167,12 @@ bool steer_feed_owns(const struct config *config, const uint8_t fleet_key[FLEET_
 }
 
 /* A fleet's rows are as the process before left them, if it did; the fleet will say. */
-static struct rendezvous_pair owners_at_start(const struct steer_feed *feed, const uint64_t key[2],
-                                              uint32_t shard)
+static struct rendezvous_pair owners_by(const struct steer_feed *feed, const struct config_steering *steering,
+                                        const uint64_t key[2], uint32_t shard)
 {
     uint64_t row = feed->rows[shard];
     if (!feed->has_fleet) {
-        return owners_of(&feed->config_start->steering, key, shard);
+        return owners_of(steering, key, shard);
     }
     if (feed->steering != NULL && steering_is_continued(feed->steering)) {
         return (struct rendezvous_pair){(uint16_t)row, (uint16_t)(row >> 16)};
@@ -186,12 +180,12 @@ static struct rendezvous_pair owners_at_start(const struct steer_feed *feed, con
     return (struct rendezvous_pair){RENDEZVOUS_NOBODY, RENDEZVOUS_NOBODY};
 }
 
-void steer_rows_fill(struct steer_feed *feed, uint16_t flags)
+void steer_rows_fill(struct steer_feed *feed, const struct config_steering *steering, uint16_t flags)
 {
     uint64_t key[2];
     fleet_derive(feed->fleet_key, "shards", 0, (uint8_t *)key, sizeof(key));
     for (uint32_t shard = 0; shard < UINT32_C(1) << feed->steer->spi.shard_bits; shard++) {
-        struct rendezvous_pair owners = owners_at_start(feed, key, shard);
+        struct rendezvous_pair owners = owners_by(feed, steering, key, shard);
         row_write(feed, shard, &owners, flags);
     }
 }

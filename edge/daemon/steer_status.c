@@ -30,9 +30,10 @@ static void put_links(struct json *j, const struct steer_feed *feed)
 {
     json_array_begin(j, "interfaces");
     for (uint32_t i = 0; i < feed->num_links; i++) {
+        const struct steer_link *link = &feed->links[i];
         json_object_begin(j, NULL);
-        json_string(j, "name", feed->links[i].interface);
-        json_string(j, "mode", steer_mode_name(feed->links[i].mode));
+        json_string(j, "name", link->interface);
+        json_string(j, "mode", link->is_attached ? steer_mode_name(link->mode) : "missing");
         json_object_end(j);
     }
     json_array_end(j);
@@ -124,7 +125,7 @@ uint32_t steer_status_samples(struct steer_feed *feed, struct snapshot_sample re
     ret_samples[count++] = (struct snapshot_sample){
         .name = "steering_interfaces",
         .help = "Interfaces with the steering program on them.",
-        .value = feed->num_links,
+        .value = steer_links_attached(feed),
     };
     if (feed->steering == NULL || steering_counters(feed->steering, counters) != 0) {
         return count;

@@ -5,7 +5,7 @@
 #include <seccomp.h>
 #include <sys/socket.h>
 
-/* Everything else fails with EPERM: above all exec, ptrace, mount, bpf (but fill_maps()), keyctl and module
+/* Everything else fails with EPERM: above all exec, ptrace, mount, bpf (but fill_bpf()), keyctl and module
  * calls, and opening sockets of families other than those below. */
 static const int allowed[] = {
     /* packets and waiting; not io_uring_setup: the rings are made, and restricted, before (io/ring.c) */
@@ -142,15 +142,16 @@ static const int allowed[] = {
 /* Of new sockets. */
 static const int families[] = {AF_UNIX, AF_NETLINK, AF_INET, AF_INET6};
 
-/* Reading and writing maps whose descriptors are held; nothing is made, loaded or attached any more. */
-static const int map_commands[] = {BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM};
+/* Reading and writing maps whose descriptors are held, and putting the program, which is held as well, on an
+ * interface that came later; nothing is made or loaded any more. */
+static const int bpf_commands[] = {BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_LINK_CREATE, BPF_OBJ_PIN};
 
-static int fill_maps(scmp_filter_ctx filter)
+static int fill_bpf(scmp_filter_ctx filter)
 {
     int error = 0;
-    for (size_t i = 0; i < HF_COUNT(map_commands) && error == 0; i++) {
+    for (size_t i = 0; i < HF_COUNT(bpf_commands) && error == 0; i++) {
         struct scmp_arg_cmp is_command = {
-            .arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)map_commands[i]};
+            .arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)bpf_commands[i]};
         error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1, is_command);
     }
     return error;
@@ -192,7 +193,7 @@ int syscalls_restrict(bool steering)
     }
     int error = fill(filter);
     if (error == 0 && steering) {
-        error = fill_maps(filter);
+        error = fill_bpf(filter);
     }
     if (error == 0 && !is_sanitized()) {
         error = seccomp_load(filter);

@@ -46,13 +46,9 @@ static bool needs_restart(const char *path)
                                         "metrics",
                                         "control",
                                         "user",
-                                        "steering.interfaces",
-                                        "steering.mode",
                                         "steering.pins",
                                         "steering.node",
-                                        "steering.nodes",
-                                        "steering.hop_port",
-                                        "steering.table_version"};
+                                        "steering.hop_port"};
 
     for (size_t i = 0; i < HF_COUNT(parts); i++) {
         size_t len = strlen(parts[i]);

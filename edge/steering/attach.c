@@ -53,6 +53,15 @@ static int link_make(struct steering *s, uint32_t ifindex, enum steering_mode mo
     return fd < 0 ? -errno : fd;
 }
 
+/* By the folder's descriptor: who we became may not get there by its path (Linux 6.5). */
+static int link_pin(const struct steering *s, int fd, const char *path)
+{
+    LIBBPF_OPTS(bpf_obj_pin_opts, options, .file_flags = BPF_F_PATH_FD, .path_fd = s->pins_fd);
+    const char *name = strrchr(path, '/') + 1;
+    int error = bpf_obj_pin_opts(fd, name, &options) == 0 ? 0 : -errno;
+    return error == -EINVAL && bpf_obj_pin(fd, path) == 0 ? 0 : error;
+}
+
 bool steering_attach(struct steering *s, const char *interface, enum steering_mode mode,
                      enum steering_mode *ret_mode, char ret_error[STEERING_ERROR_MAX])
 {
@@ -76,15 +85,30 @@ bool steering_attach(struct steering *s, const char *interface, enum steering_mo
         steering_fail(ret_error, interface, fd);
         return false;
     }
-    if (is_new && pin != NULL && bpf_obj_pin(fd, pin) != 0) {
-        steering_fail(ret_error, pin, errno);
-        close(fd);
-        return false;
+    int error = is_new && pin != NULL ? link_pin(s, fd, pin) : 0;
+    if (error != 0) {
+        steering_fail(ret_error, pin, error);
     }
     s->links[s->num_links].fd = fd;
     snprintf(s->links[s->num_links++].name, STEERING_NAME_MAX, "%s", interface);
     *ret_mode = mode_now(ifindex);
     return true;
+}
+
+void steering_detach(struct steering *s, const char *interface)
+{
+    char path[PATH_MAX];
+    for (uint32_t i = 0; i < s->num_links; i++) {
+        if (strcmp(s->links[i].name, interface) == 0) {
+            const char *pin = s->pins_fd < 0 ? NULL : pin_path(s->pins, "link", interface, path);
+            if (pin != NULL) {
+                (void)unlinkat(s->pins_fd, strrchr(pin, '/') + 1, 0);
+            }
+            close(s->links[i].fd); /* the last reference */
+            s->links[i] = s->links[--s->num_links];
+            return;
+        }
+    }
 }
 
 void steering_attach_done(struct steering *s)

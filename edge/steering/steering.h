@@ -9,8 +9,8 @@
 #include <sys/types.h>
 
 enum {
-    STEERING_INTERFACES_MAX = 16,
-    STEERING_NAME_MAX = 16, /* IFNAMSIZ */
+    STEERING_INTERFACES_MAX = 32, /* a reload may bring as many new ones */
+    STEERING_NAME_MAX = 16,       /* IFNAMSIZ */
     STEERING_ERROR_MAX = 320,
 };
 
@@ -59,11 +59,14 @@ HF_MUST int steering_node_set(struct steering *steering, uint32_t id, const stru
 /* A queue to a CPU, for HF_MODE_CPUMAP. 0 or -errno. */
 HF_MUST int steering_cpu_set(struct steering *steering, uint32_t cpu);
 
-/* Attaches to an interface: replaces the program where one of ours is pinned, without a packet lost. False
- * with a reason; true and how it is attached. */
+/* Attaches to an interface, which it is not on yet: replaces the program where one of ours is pinned, without
+ * a packet lost. False with a reason; true and how it is attached, and perhaps why it cannot be pinned. Also
+ * later, with CAP_NET_ADMIN alone. */
 HF_MUST bool steering_attach(struct steering *steering, const char *interface, enum steering_mode mode,
                              enum steering_mode *ret_mode, char ret_error[STEERING_ERROR_MAX]);
-/* After the last steering_attach(): what is pinned for other interfaces is detached. */
+/* Takes it off; nothing happens where it is not. */
+void steering_detach(struct steering *steering, const char *interface);
+/* After the first steering_attach() of each: what is pinned for other interfaces is detached. */
 void steering_attach_done(struct steering *steering);
 
 /* Sockets of one address and port, one of each worker, get what is their worker's (sk_reuseport). False with

@@ -3,6 +3,8 @@
 its mind: what comes to the wrong node is handed to the right one."""
 import contextlib
 import os
+import re
+import time
 
 from lab.assault import Stream, start_server
 from lab.process import wait_until
@@ -139,16 +141,41 @@ def flips():
     assert lost_pings <= PINGS_LOST_MAX
 
 
+def reload(gateway, check=True, **steering):
+    gateway.config["steering"].update(steering)
+    gateway.write_config()
+    return gateway.cli("reload", check=check)
+
+
+@suite.case("a reload: a node comes and goes again, nothing is lost; what would move sessions is refused")
+def reloads():
+    route(4500, "n2")
+    nodes = second.config["steering"]["nodes"]
+    running = Ping(clients["cl2"].node, count=150, interval_s=0.02)
+    third = {"id": 3, "address": nodes[0]["address"] + "9", "weight": 0}
+    reload(second, nodes=[*nodes, third])
+    second.wait_event("node_unresolved", "node_resolved", match=lambda event: event["node"] == 3)
+    reload(second, nodes=[*nodes, {**third, "mtu": 1400}])
+    reload(second, nodes=nodes)
+    sent, received = running.wait()
+    assert received == sent, f"{received} of {sent}: {lost(scene.gateway)} and {lost(second)}"
+    refused = reload(second, check=False, nodes=[*nodes, {**third, "weight": 1}])
+    print("  " + next(line for line in refused.stdout.splitlines() if "shards" in line).split("/")[-1])
+    assert refused.returncode == 1
+    assert re.search(r"yaml:\d+:\d+: steering.nodes: moves \d+ shards", refused.stdout), refused.stdout
+    refused = reload(second, check=False, nodes=[nodes[0], {**nodes[1], "address": third["address"]}])
+    assert refused.returncode == 1 and "own address" in refused.stdout, refused.stdout
+    reload(second, nodes=nodes)
+
+
 @suite.case("a newer shard table is noticed by the node that has the old one")
 def old_table():
-    second.stop()
-    second.config["steering"]["table_version"] = 2
-    second.start()
-    second.wait_event("node_resolved", count=2)
-    route(4500, "n2")
+    reload(second, table_version=2)
+    time.sleep(2.5)  # the program reads one configuration, the other one is written
     assert ping(clients["cl1"].node)[1] == 5
     found = wait_until("the first node knows", lambda: scene.gateway.events("table_old"))
     assert found[0]["node"] == 2 and found[0]["version"] == 2
+    reload(scene.gateway, table_version=2)
 
 
 suite.main()

@@ -3,5 +3,6 @@
 import os
 
 os.environ["HOLDFAST_NODES_LAB"] = "two-nodes-ipv6"
+os.environ.setdefault("HOLDFAST_FLAP_SECONDS", "8")
 
 import test_nodes  # noqa: E402, F401

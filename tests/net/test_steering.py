@@ -12,7 +12,7 @@ import time
 from lab.process import run, wait_until
 from lab.scene import Scene
 from lab.suite import Suite
-from lab.topology import ANYCAST4, OUTER
+from lab.topology import ANYCAST4, INNER, OUTER
 from lab.traffic import Download, Ping, ping
 
 FLOOD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lab", "flood.py")
@@ -130,6 +130,43 @@ def epochs():
     assert moved() == 0
 
 
+def interfaces():
+    return {interface["name"]: interface["mode"] for interface in steer()["interfaces"]}
+
+
+def turn(**steering):
+    scene.gateway.config["steering"].update(steering)
+    scene.gateway.write_config()
+    scene.gateway.cli("reload")
+
+
+@suite.case("interfaces and mode by reload, and an interface that comes late: nothing is lost on the others")
+def reloads():
+    native = interfaces()[OUTER]
+    running = [Ping(client.node, count=300, interval_s=0.01) for client in clients.values()]
+    turn(interfaces=[OUTER, INNER, "late0"])
+    assert interfaces() == {OUTER: native, INNER: native, "late0": "missing"}
+    scene.lab.gw.run("ip", "link", "add", "late0", "type", "veth", "peer", "name", "late1")
+    wait_until("it is there", lambda: interfaces()["late0"] == native)
+    scene.lab.gw.run("ip", "link", "del", "late0")
+    wait_until("it has gone", lambda: interfaces()["late0"] == "missing")
+    turn(interfaces=[INNER, OUTER])
+    turn(interfaces=[OUTER])
+    assert interfaces() == {OUTER: native}
+    assert "xdp" not in scene.lab.gw.out("ip", "link", "show", INNER)
+    for one in running:
+        sent, received = one.wait()
+        assert received == sent, f"{received} of {sent}: {steer()['verdicts']}"
+    assert sorted(name for name in os.listdir(pins()) if "link" in name) == [f"link_{OUTER}"]
+    turn(mode="generic")
+    assert interfaces() == {OUTER: "generic"}
+    all_at_once()
+    turn(mode="auto")
+    assert interfaces() == {OUTER: native}
+    all_at_once()
+    assert moved() == 0
+
+
 @suite.case("MOBIKE, and a NAT that changes its address")
 def moves():
     lab = scene.lab
@@ -192,15 +229,21 @@ def another_user():
     os.chmod(scene.lab.path(""), 0o755)
     os.chmod(os.path.dirname(pins()), 0o700)
     scene.gateway.config["user"] = "nobody"
+    private = [scene.gateway.config_path, scene.gateway.fleet_key,
+               scene.gateway.config["identities"][0]["key"]]
+    run(["chown", "nobody", *private])
     scene.gateway.start()
     try:
         all_at_once()
+        turn(interfaces=[OUTER, INNER])
+        assert "missing" not in interfaces().values(), interfaces()
+        turn(interfaces=[OUTER])
         assert scene.gateway.events("runs_as") and verdict("worker_esp") > 0 and moved() == 0
         assert scene.gateway.stop() == 0
         assert os.listdir(pins()) == []
         assert "xdp" not in scene.lab.gw.out("ip", "link", "show", OUTER)
     finally:
-        run(["chown", "-R", "root:root", scene.gateway.config["store"]["path"]])
+        run(["chown", "-R", "root:root", scene.gateway.config["store"]["path"], *private])
         del scene.gateway.config["user"]
     scene.gateway.start()
 
