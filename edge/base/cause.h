@@ -46,6 +46,7 @@
     X(MESSAGE_ID, "message_id", "message id outside the window")                                             \
     X(BUSY, "busy", "the same request is being worked on")                                                   \
     X(RESPONSE_UNASKED, "response_unasked", "response that nobody waits for")                                \
+    X(SYNC_WRONG, "sync_wrong", "message ids of a synchronization do not fit")                               \
     X(STATE, "state", "exchange not allowed in this state")                                                  \
     X(ICV, "icv", "integrity check failed")                                                                  \
     X(PADDING, "padding", "padding after decryption is wrong")                                               \
@@ -85,6 +86,12 @@
     X(TS_NONE, "ts_none", "no common traffic selectors")                                                     \
     X(CHILD_LIMIT, "child_limit", "too many child SAs")                                                      \
     X(CHILD_UNKNOWN, "child_unknown", "no such child SA")                                                    \
+    X(RESUMPTION_OFF, "resumption_off", "sessions are not resumed here")                                     \
+    X(TICKET_SYNTAX, "ticket_syntax", "malformed ticket")                                                    \
+    X(TICKET_FORGED, "ticket_forged", "ticket that no node gave, or that is long gone")                      \
+    X(TICKET_EXPIRED, "ticket_expired", "ticket has expired")                                                \
+    X(TICKET_USED, "ticket_used", "ticket was used before")                                                  \
+    X(TICKET_IDENTITY, "ticket_identity", "identity is not the ticket's")                                    \
     X(HALF_OPEN_EVICTED, "half_open_evicted", "handshake gave way to a newer one")                           \
     X(STORE, "store", "session store failed")                                                                \
     X(PLANE, "plane", "data plane refused")                                                                  \
@@ -94,6 +101,7 @@
     X(PEER_REFUSED, "peer_refused", "client did not accept our authentication")                              \
     X(PEER_DEAD, "peer_dead", "client stopped answering")                                                    \
     X(REPLACED, "replaced", "replaced by a new session (INITIAL_CONTACT)")                                   \
+    X(RESUMED, "resumed", "replaced by a resumed session")                                                   \
     X(REKEYED, "rekeyed", "replaced by a rekeyed SA")                                                        \
     X(OPERATOR, "operator", "disconnected by the operator")                                                  \
     X(LIFETIME, "lifetime", "lifetime over")                                                                 \

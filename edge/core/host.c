@@ -14,9 +14,14 @@ static void host_send(void *context, const struct endpoint *local, const struct 
 }
 
 /* The better of a few random shards: evens out addresses without a search. */
-static uint32_t host_shard_pick(void *context)
+static uint32_t host_shard_pick(void *context, const struct ip_addr *addr)
 {
     struct core *core = context;
+    uint32_t near = addr == NULL ? UINT32_MAX : pools_position(core, addr);
+    if (near != UINT32_MAX && shard_is_owned(core->shards[near].state) &&
+        ike_shard_has_room(core->ike, near)) {
+        return near;
+    }
     uint32_t best = 0, best_left = 0;
     for (int i = 0; i < PICK_TRIES && (i < 2 || best_left == 0); i++) {
         uint32_t position = (uint32_t)(rand_u64(&core->config.rand) % core->config.num_shards);
@@ -123,6 +128,22 @@ static void host_record_delete(void *context, uint32_t slot)
     save_delete(context, slot);
 }
 
+/* Of no shard: whoever has seen it, has seen it for the whole fleet. */
+static void host_once(void *context, uint32_t position, struct span value, uint32_t ttl_ms, uint64_t token)
+{
+    struct core *core = context;
+    struct span copy = effect_copy(core, value);
+    effect_add(core, EFFECT_STORE)->store = (struct store_op){
+        .type = STORE_ONCE,
+        .token = token,
+        .shard = core->config.shards[position],
+        .epoch = core->shards[position].epoch,
+        .replaces = STORE_NO_INDEX,
+        .value = copy,
+        .ttl_ms = ttl_ms,
+    };
+}
+
 static uint16_t host_epoch(void *context, uint32_t position)
 {
     struct core *core = context;
@@ -223,6 +244,7 @@ struct ike_host core_host(struct core *core)
         .child_sequence = host_child_sequence,
         .record_put = host_record_put,
         .record_delete = host_record_delete,
+        .once = host_once,
         .news = host_news,
         .epoch = host_epoch,
     };

@@ -83,5 +83,7 @@ bool pools_take(struct core *core, const struct ike_address_wish *wish, struct i
  * the pools. */
 bool pools_take_at(struct core *core, const struct ip_addr *addr);
 void pools_free(struct core *core, const struct ip_addr *addr);
+/* The shard position whose slice an address is of; UINT32_MAX when it is not one of ours. */
+uint32_t pools_position(struct core *core, const struct ip_addr *addr);
 /* Addresses that a shard position has left in the first pool; UINT32_MAX without pools. */
 uint32_t pools_left(const struct core *core, uint32_t position);

@@ -92,6 +92,26 @@ void pools_free(struct core *core, const struct ip_addr *addr)
     }
 }
 
+static uint32_t position_of(const struct pool_config *config, const struct ip_addr *addr)
+{
+    uint16_t shard;
+    if (!pool_shard_of(&config->prefix, config->shard_bits, addr, &shard)) {
+        return UINT32_MAX;
+    }
+    for (uint32_t i = 0; i < config->num_shards; i++) {
+        if (config->shards[i] == shard) {
+            return i;
+        }
+    }
+    return UINT32_MAX;
+}
+
+uint32_t pools_position(struct core *core, const struct ip_addr *addr)
+{
+    const struct pool *pool = pool_of(core, addr);
+    return pool == NULL ? UINT32_MAX : position_of(&pool->config, addr);
+}
+
 uint32_t pools_left(const struct core *core, uint32_t position)
 {
     for (uint32_t i = 0; i < core->num_pools; i++) {

@@ -63,6 +63,8 @@ static void record_from(struct core *core, const struct ike_sa *sa, struct sessi
                                       .established_unix_s = sa->established_unix_s,
                                       .written_unix_s = core->time.unix_s,
                                       .auth_until_unix_s = sa->auth_until_unix_s,
+                                      .login_unix_s = sa->login_unix_s,
+                                      .cert = sa->cert,
                                       .turn = sa->turn,
                                       .num_children = sa->num_children};
     memcpy(record->connection, sa->connection, sizeof(record->connection));
@@ -222,6 +224,8 @@ static void session_from(struct core *core, struct ike_sa *sa, const struct sess
     ike_sa_name(core->ike, &sa->remote_id, &record->remote_id);
     sa->established_unix_s = record->established_unix_s;
     sa->auth_until_unix_s = record->auth_until_unix_s;
+    sa->login_unix_s = record->login_unix_s;
+    sa->cert = record->cert;
     sa->turn = record->turn;
     memcpy(sa->connection, record->connection, sizeof(sa->connection));
     memcpy(sa->pool, record->pool, sizeof(sa->pool));

@@ -33,6 +33,9 @@ const struct core_counters *core_counters(struct core *core)
     c->mobike_updates = ike->mobike_updates;
     c->store_failures = ike->store_failures;
     c->sessions_restored = ike->restored;
+    c->tickets = ike->tickets;
+    c->resumptions = ike->resumptions;
+    c->resumptions_unchecked = ike->resumptions_unchecked;
     c->sessions = ike->sessions;
     c->half_open = ike->half_open;
     c->children = ike->children;

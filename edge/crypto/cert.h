@@ -80,5 +80,19 @@ struct span trust_certreq(const struct trust *trust);
  */
 HF_MUST enum cause cert_verify(const struct trust *trust, const struct span *certs, size_t num_certs,
                                const struct identity *id, int64_t now_unix_s, struct public_key **ret_key);
+/* What is kept of a certificate to find it in CRLs when it is gone: its issuer's name, as a digest, and its
+ * serial number. All zero: there was none. */
+#define CERT_SERIAL_BYTES 20 /* RFC 5280 4.1.2.2 */
+struct cert_mark {
+    int64_t not_after_unix_s;
+    uint8_t issuer[16];
+    uint8_t serial[CERT_SERIAL_BYTES]; /* the last bytes of it, zeros before */
+};
+/* Of a DER certificate; false when it does not parse. */
+HF_MUST bool cert_mark_of(struct span cert, struct cert_mark *ret_mark);
+/* CAUSE_NONE, CAUSE_CERT_EXPIRED, CAUSE_CERT_REVOKED, or CAUSE_CRL_MISSING where one is required. Of the
+ * chain above it nothing is known any more. */
+HF_MUST enum cause cert_mark_check(const struct trust *trust, const struct cert_mark *mark,
+                                   int64_t now_unix_s);
 /* notAfter of a DER certificate, for logs and metrics; false when it does not parse. */
 HF_MUST bool cert_not_after(struct span cert, int64_t *ret_unix_s);

@@ -71,6 +71,17 @@ void kdf_ike_rekey(const struct ike_suite *suite, uint16_t old_prf, struct span 
     secret_wipe(skeyseed, sizeof(skeyseed));
 }
 
+void kdf_ike_resume(const struct ike_suite *suite, struct span old_sk_d, const struct nonces *nonces,
+                    uint64_t spi_i, uint64_t spi_r, struct ike_keys *ret_keys)
+{
+    uint8_t skeyseed[PRF_BYTES_MAX];
+    const struct span parts[] = {span_of_string("Resumption"), nonces->i, nonces->r};
+
+    prf_compute(suite->prf, old_sk_d, parts, HF_COUNT(parts), skeyseed);
+    ike_keys_expand(suite, span_of(skeyseed, prf_bytes(suite->prf)), nonces, spi_i, spi_r, ret_keys);
+    secret_wipe(skeyseed, sizeof(skeyseed));
+}
+
 void kdf_child(uint16_t prf, struct span sk_d, struct span shared, const struct nonces *nonces,
                const struct esp_suite *suite, struct esp_keys *ret_from_initiator,
                struct esp_keys *ret_from_responder)

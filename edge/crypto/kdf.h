@@ -23,6 +23,9 @@ void kdf_ike(const struct ike_suite *suite, struct span shared, const struct non
 /* Keys of a rekeyed IKE SA: SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr) with the OLD SA's prf. */
 void kdf_ike_rekey(const struct ike_suite *suite, uint16_t old_prf, struct span old_sk_d, struct span shared,
                    const struct nonces *nonces, uint64_t spi_i, uint64_t spi_r, struct ike_keys *ret_keys);
+/* Keys of a resumed IKE SA (RFC 5723 5.1): SKEYSEED = prf(SK_d (old), "Resumption" | Ni | Nr). */
+void kdf_ike_resume(const struct ike_suite *suite, struct span old_sk_d, const struct nonces *nonces,
+                    uint64_t spi_i, uint64_t spi_r, struct ike_keys *ret_keys);
 
 /* One direction of a Child SA. */
 struct esp_keys {

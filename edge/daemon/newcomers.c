@@ -1,6 +1,7 @@
-/* First messages (IKE_SA_INIT) cost a key exchange, and anybody can send as many as the line carries. They
- * wait until all that came in with them for those who are here already has been served; then those whose
- * cookie holds go first, but every eighth time, and no round spends more than a bounded time on them. */
+/* First messages (IKE_SA_INIT, IKE_SESSION_RESUME) cost a key exchange, and anybody can send as many as the
+ * line carries. They wait until all that came in with them for those who are here already has been served;
+ * then those whose cookie holds go first, but every eighth time, and no round spends more than a bounded time
+ * on them. */
 #include "edge/daemon/worker_internal.h"
 
 /* A datagram of an established client waits for so long, and one key exchange, at most. */

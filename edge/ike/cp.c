@@ -22,13 +22,27 @@ static bool cp_wanted(const struct cp_attribute *attribute, bool v6, struct ip_a
     return !ip_is_zero(ret_addr);
 }
 
+/* Who resumes a session, and does not say what it had (RFC 5723 section 5, note 5). */
+static bool cp_former(const struct ike *ike, const struct ike_sa *sa, bool v6, struct ip_addr *ret_addr)
+{
+    const struct half_open *half_open = &ike->half_open[sa->half_open];
+    for (uint32_t i = 0; i < half_open->num_former; i++) {
+        if (ip_is_v4(&half_open->former[i]) != v6) {
+            *ret_addr = half_open->former[i];
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A client that logs in again keeps the address of its other session, which it then ends, or which its
  * INITIAL_CONTACT ends. The same identity alone may be two devices; the same port is one. */
 static bool take_over(struct ike *ike, struct ike_sa *sa, const struct ip_addr *wanted)
 {
     struct ike_sa *other = sa_sharing(ike, sa, wanted);
     bool again = other != NULL && other->state == SA_ESTABLISHED &&
-                 (sa->initial_contact || endpoint_equal(&other->remote, &sa->remote));
+                 (sa->initial_contact || other->session_id == sa->resumed_from ||
+                  endpoint_equal(&other->remote, &sa->remote));
     if (again) {
         sa->addresses[sa->num_addresses++] = *wanted;
         sa->shares = other->shares = true;
@@ -47,11 +61,12 @@ static bool assign_family(struct ike *ike, struct ike_sa *sa, uint32_t pool, con
         return true;
     }
     struct ip_addr wanted;
+    bool wants = cp_wanted(attribute, v6, &wanted) || cp_former(ike, sa, v6, &wanted);
     struct ike_address_wish wish = {
         .pool = pool,
         .position = slab_position(&ike->sas, sa->slot),
         .v6 = v6,
-        .wanted = cp_wanted(attribute, v6, &wanted) ? &wanted : NULL,
+        .wanted = wants ? &wanted : NULL,
     };
     if (wish.wanted != NULL && prefix_contains(v6 ? &policy->v6 : &policy->v4, wish.wanted) &&
         take_over(ike, sa, wish.wanted)) {

@@ -86,7 +86,7 @@ struct ike *ike_init(void *memory, const struct ike_config *config, const struct
     ike->half_open = t.half_open;
     ike->reassemblies = t.reassemblies;
     ike->half_open_free = config->half_open_max;
-    ike->cookie_hour = INT64_MIN;
+    ike->cookie_hour = ike->ticket_day = INT64_MIN;
     rand_fill(&config->rand, ike->hash_key, sizeof(ike->hash_key));
     slab_init(&ike->sas, t.sas, config->num_shards, config->sas_per_shard, first_slot(config));
     /* A restarted gateway does not hand out the SPIs of handshakes that ended with the process before it. */

@@ -44,8 +44,8 @@ struct ike_host {
     void *context;
     void (*send)(void *context, const struct endpoint *local, const struct endpoint *remote, bool natt,
                  struct span bytes);
-    /* Shard position for a new session. */
-    uint32_t (*shard_pick)(void *context);
+    /* Shard position for a new session; where possible the one that an address belongs to (NULL: any). */
+    uint32_t (*shard_pick)(void *context, const struct ip_addr *addr);
     bool (*address_take)(void *context, const struct ike_address_wish *wish, struct ip_addr *ret_addr);
     void (*address_free)(void *context, const struct ip_addr *addr);
     /* Plane operations answer through ike_plane_done(), except endpoint and outbound, which cannot fail. */
@@ -60,6 +60,9 @@ struct ike_host {
      * replaces. */
     void (*record_put)(void *context, const struct ike_sa *sa, uint32_t replaces, uint64_t token);
     void (*record_delete)(void *context, uint32_t slot);
+    /* Whether `value` is seen for the first time within ttl_ms: ike_store_done() with IKE_STORE_OK, else
+     * IKE_STORE_FENCED. */
+    void (*once)(void *context, uint32_t position, struct span value, uint32_t ttl_ms, uint64_t token);
     void (*news)(void *context, enum ike_news news, const struct ike_sa *sa, const struct ike_child *child,
                  enum cause cause, const char *detail);
     uint16_t (*epoch)(void *context, uint32_t position); /* ownership epoch of a shard position */
@@ -81,6 +84,7 @@ struct ike_counters {
     uint64_t reassembled, reassembly_failures;
     uint64_t moves, mobike_updates; /* changes of address, and requests for one */
     uint64_t store_failures, restored;
+    uint64_t tickets, resumptions, resumptions_unchecked; /* RFC 5723; unchecked: the store did not answer */
     uint32_t sessions, half_open, children, unsaved;
 };
 

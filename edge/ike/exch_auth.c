@@ -20,7 +20,9 @@ struct auth_work {
     struct identity remote_id;
     struct span secret; /* of a PSK client */
     enum cause cause;
-    bool malformed; /* the cause is one that INVALID_SYNTAX answers */
+    struct cert_mark cert;
+    bool malformed;    /* the cause is one that INVALID_SYNTAX answers */
+    bool message_only; /* a resuming client's AUTH covers its first message and no more */
 };
 
 static bool auth_failed(struct auth_work *work, enum cause cause)
@@ -92,6 +94,9 @@ static bool verify_cert(struct ike *ike, const struct policy_connection *connect
             sign_verify(key, message->auth_method, message->auth, octets->parts, HF_COUNT(octets->parts));
     }
     public_key_free(key);
+    if (work->cause == CAUSE_NONE && !cert_mark_of(certs[0], &work->cert)) {
+        work->cause = CAUSE_CERT_PARSE;
+    }
     return work->cause == CAUSE_NONE;
 }
 
@@ -154,6 +159,64 @@ static bool auth_identify(struct ike *ike, struct auth_work *work)
     return message->auth_method != 0 || auth_failed(work, CAUSE_AUTH_METHOD);
 }
 
+/* ---- after IKE_SESSION_RESUME (RFC 5723 4.3.3): AUTH = prf(SK_px, <message octets>) */
+
+/* The octets are those of RFC 7296 2.15. To libreswan they are the first message alone, which is as good: Nr
+ * is in the key, and the identities are the ticket's or nobody's. */
+static void resume_auth(const struct ike_sa *sa, const uint8_t *sk_p, const struct auth_octets *octets,
+                        bool message_only, uint8_t ret_auth[PRF_BYTES_MAX])
+{
+    prf_compute(sa->suite.prf, span_of(sk_p, prf_bytes(sa->suite.prf)), octets->parts,
+                message_only ? 1 : HF_COUNT(octets->parts), ret_auth);
+}
+
+static bool id_is(const struct id_view *view, const struct identity *id)
+{
+    return view->type == id->type && span_equal(view->data, span_of(id->data, id->len));
+}
+
+static bool resume_identify(struct ike *ike, const struct ike_sa *sa, struct auth_work *work)
+{
+    const struct message *message = work->input->message;
+    work->remote_id = identity_whole(sa->remote_id);
+    work->connection = connection_by_name(ike->policy, sa->connection);
+    if (!id_is(&message->id_i, sa->remote_id) ||
+        (message->id_r.type != 0 && !id_is(&message->id_r, sa->local_id))) {
+        return auth_failed(work, CAUSE_TICKET_IDENTITY);
+    }
+    if (work->connection == NULL) { /* since the ticket was read */
+        return auth_failed(work, CAUSE_NO_CONNECTION);
+    }
+    work->identity = &ike->policy->identities[work->connection->identity];
+    work->cert = sa->cert;
+    if (message->num_certs > 0) {
+        return auth_failed(work, CAUSE_PAYLOAD_UNEXPECTED);
+    }
+    return message->auth_method == AUTH_SHARED_KEY || auth_failed(work, CAUSE_AUTH_METHOD);
+}
+
+static bool resume_verify(struct ike *ike, const struct ike_sa *sa, struct auth_work *work)
+{
+    const struct half_open *half_open = work->half_open;
+    struct span auth = work->input->message->auth;
+    uint8_t expected[PRF_BYTES_MAX];
+    struct auth_octets octets;
+    size_t len = prf_bytes(sa->suite.prf);
+    if (!resume_identify(ike, sa, work)) {
+        return false;
+    }
+    octets_of(ike, sa, half_open->request, span_of(half_open->nonce_r, sizeof(half_open->nonce_r)),
+              sa->keys.pi, work->input->message->id_i.body, &octets);
+    bool equal = false;
+    for (int i = 0; i < 2 && !equal; i++) {
+        work->message_only = i == 1;
+        resume_auth(sa, sa->keys.pi, &octets, work->message_only, expected);
+        equal = auth.len == len && secret_equal(auth.data, expected, len);
+    }
+    secret_wipe(expected, sizeof(expected));
+    return equal || auth_failed(work, CAUSE_AUTH_WRONG);
+}
+
 /* IDr, CERT and AUTH. */
 static bool build_our_auth(struct ike *ike, const struct ike_sa *sa, struct auth_work *work,
                            struct builder *b)
@@ -167,7 +230,10 @@ static bool build_our_auth(struct ike *ike, const struct ike_sa *sa, struct auth
               span_of(body, 4 + (size_t)id->len), &octets);
     build_id(b, PAYLOAD_IDR, id->type, span_of(id->data, id->len));
     size_t len = prf_bytes(sa->suite.prf);
-    if (work->connection->auth == POLICY_AUTH_PSK) {
+    if (sa->resumed_from != 0) {
+        resume_auth(sa, sa->keys.pr, &octets, work->message_only, auth);
+        work->cause = CAUSE_NONE;
+    } else if (work->connection->auth == POLICY_AUTH_PSK) {
         psk_auth(sa->suite.prf, work->secret, octets.parts, HF_COUNT(octets.parts), auth);
     } else {
         const struct span *certs;
@@ -197,6 +263,10 @@ static void sa_name_connection(struct ike *ike, struct ike_sa *sa, const struct 
     memcpy(sa->connection, work->connection->name, len + 1);
     ike_sa_name(ike, &sa->local_id, &work->identity->id);
     ike_sa_name(ike, &sa->remote_id, &work->remote_id);
+    sa->cert = work->cert;
+    if (sa->resumed_from == 0) {
+        sa->login_unix_s = ike->time.unix_s;
+    }
 }
 
 /* Addresses and the first child; when they are not to be had, the IKE SA stands without and says why. False:
@@ -249,11 +319,13 @@ static void build_auth_lifetime(struct ike *ike, struct ike_sa *sa, struct build
     uint8_t lifetime_s[4];
     struct span none = {0};
     ns_t lifetime = ike->policy->timers.auth_lifetime;
-    if (lifetime == 0) {
+    if (lifetime != 0 && sa->resumed_from == 0) {
+        sa->auth_until_unix_s = ike->time.unix_s + (int64_t)(lifetime / NS_PER_S);
+    }
+    if (sa->auth_until_unix_s == 0) {
         return;
     }
-    sa->auth_until_unix_s = ike->time.unix_s + (int64_t)(lifetime / NS_PER_S);
-    be32_store(lifetime_s, (uint32_t)(lifetime / NS_PER_S));
+    be32_store(lifetime_s, (uint32_t)HF_MAX(sa->auth_until_unix_s - ike->time.unix_s, INT64_C(1)));
     build_notify(b, PROTOCOL_NONE, none, NOTIFY_AUTH_LIFETIME, span_of(lifetime_s, sizeof(lifetime_s)));
 }
 
@@ -278,14 +350,15 @@ void exch_auth(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
     struct auth_work work = {.input = input, .half_open = &ike->half_open[sa->half_open]};
     struct builder b;
     chain_start(ike, &b);
-    if (!auth_identify(ike, &work) || !auth_verify(ike, sa, &work) || !nat_is_allowed(&work) ||
-        !build_our_auth(ike, sa, &work, &b)) {
+    bool good = sa->resumed_from != 0 ? resume_verify(ike, sa, &work)
+                                      : auth_identify(ike, &work) && auth_verify(ike, sa, &work);
+    if (!good || !nat_is_allowed(&work) || !build_our_auth(ike, sa, &work, &b)) {
         auth_refuse(ike, sa, &work);
         return;
     }
     sa_name_connection(ike, sa, &work);
     sa_link_peer(ike, sa);
-    if (work.connection->auth == POLICY_AUTH_CERT && !input->message->has_certreq) {
+    if (work.connection->auth == POLICY_AUTH_CERT && sa->resumed_from == 0 && !input->message->has_certreq) {
         quirk_met(ike, sa, QUIRK_NO_CERTREQ);
     }
     sa->initial_contact = message_notify(input->message, NOTIFY_INITIAL_CONTACT) != NULL;
@@ -296,6 +369,7 @@ void exch_auth(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
     }
     mobike_offer(ike, sa, input, &b);
     build_auth_lifetime(ike, sa, &b);
+    ticket_answer(ike, sa, input->message, &b);
     if (!sa_respond(ike, sa, IKE_AUTH, &b)) {
         work.cause = CAUSE_FRAGMENT_NO_ROOM;
         sa->pending_child = SLOT_NONE;

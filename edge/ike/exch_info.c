@@ -62,6 +62,9 @@ void exch_info(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
     if (work.num_answer_spis > 0 && !work.delete_ike) {
         build_delete(&b, PROTOCOL_ESP, 4, work.answer_spis, work.num_answer_spis);
     }
+    if (!work.delete_ike) {
+        ticket_answer(ike, sa, input->message, &b);
+    }
     bool moves = !work.delete_ike && mobike_inform(ike, sa, input, &b);
     if (!sa_respond(ike, sa, INFORMATIONAL, &b)) {
         ike_drop(ike, CAUSE_FRAGMENT_NO_ROOM);

@@ -13,6 +13,7 @@
 #define DISCONNECTS_PER_STEP 3
 #define REKEYED_LINGER_NS (60 * NS_PER_S) /* the client deletes the old IKE SA long before */
 #define SHARD_ABSENT UINT16_MAX
+#define TICKET_KEYS 3   /* the day before, today, and the day that another node's clock has reached */
 #define ESP_SPI_MIN 256 /* below: reserved, and 0 looks like the non-ESP marker (RFC 4303 2.1) */
 
 /* Room for one message on its way in and one on its way out, and for parsed views: one exchange is worked on
@@ -50,6 +51,8 @@ struct ike {
     uint64_t hash_key[2];
     uint64_t cookie_keys[2][2]; /* of cookie_hour and the hour before */
     int64_t cookie_hour;
+    uint8_t ticket_keys[TICKET_KEYS][32]; /* of ticket_day and the days around it */
+    int64_t ticket_day;
     uint64_t next_token;
     struct bucket answers; /* error answers to strangers */
     struct bucket news;    /* log lines that strangers cause */
@@ -340,6 +343,57 @@ enum mobike_verdict mobike_judge(const struct ike_sa *sa, const struct ike_input
 void mobike_answered(struct ike *ike, struct ike_sa *sa, enum mobike_verdict verdict);
 /* Authentic ESP came by another path. */
 void mobike_seen(struct ike *ike, struct ike_sa *sa, const struct ike_path *path);
+
+/* --- first.c: what IKE_SA_INIT and IKE_SESSION_RESUME have in common --- */
+/* What is computed before anything changes. */
+struct first {
+    struct ike_input input;
+    uint64_t digest;
+    struct gate_pass pass;
+    uint8_t nonce_r[IKE_NONCE_BYTES];
+};
+/* False when it is a repetition or cannot be read, which has been dealt with. */
+bool first_begin(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header,
+                 uint64_t required, struct first *ret_first);
+/* Deals with what the gate says: true to go on. */
+bool first_passes(struct ike *ike, const struct first *first, enum cause cause);
+void first_refuse(struct ike *ike, const struct first *first, enum cause cause, uint16_t notify,
+                  struct span data);
+/* Counts, and says in the log, why there is no login. */
+void first_news(struct ike *ike, const struct first *first, enum cause cause, const char *detail);
+/* An IKE SA for it, with what the message itself says; NULL when there is no room, which has been said. */
+struct ike_sa *first_take(struct ike *ike, const struct first *first, const struct ip_addr *near);
+/* The handshake's own state; false when a table is full, with nothing taken. */
+bool first_remember(struct ike *ike, struct ike_sa *sa, const struct first *first, struct span answer);
+void first_send(struct ike *ike, const struct ike_sa *sa);
+/* HDR of the answer. */
+void first_answer_begin(struct ike *ike, const struct ike_sa *sa, uint8_t exchange, struct builder *b);
+
+/* --- ticket.c: what a session can be resumed from (RFC 5723 6.1) --- */
+struct ike_ticket {
+    uint64_t session_id;
+    struct ike_suite suite;
+    uint8_t sk_d[PRF_BYTES_MAX];
+    uint8_t auth; /* enum policy_auth */
+    struct identity local_id, remote_id;
+    char connection[SA_NAME_BYTES];
+    int64_t expires_unix_s, login_unix_s, auth_until_unix_s;
+    struct cert_mark cert; /* POLICY_AUTH_CERT */
+    struct ip_addr addresses[ADDRESSES_PER_SESSION_MAX];
+    uint32_t num_addresses;
+};
+/* CAUSE_NONE, TICKET_SYNTAX, TICKET_FORGED or TICKET_EXPIRED; who is done with it wipes it. */
+enum cause ticket_open(struct ike *ike, struct span bytes, struct ike_ticket *ret_ticket);
+/* Answers TICKET_REQUEST, if it is there, by a ticket for `sa`. */
+void ticket_answer(struct ike *ike, const struct ike_sa *sa, const struct message *request,
+                   struct builder *b);
+
+/* --- exch_resume.c --- */
+void exch_resume(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header);
+/* Whether the ticket was used before is known, or cannot be known. */
+void resume_checked(struct ike *ike, struct ike_sa *sa, enum ike_store_result result);
+/* The session is up: the one that it continues goes without a word (RFC 5723 4.3.4). */
+void resume_done(struct ike *ike, struct ike_sa *sa);
 
 /* --- exchanges: each handles an opened, parsed request --- */
 void exch_init(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header);

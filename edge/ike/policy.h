@@ -97,6 +97,19 @@ struct policy_child {
 
 enum policy_store_failure { POLICY_STORE_ACCEPT, POLICY_STORE_REFUSE };
 
+/* Tickets (RFC 5723). */
+struct policy_resumption {
+    ns_t lifetime;                           /* of a ticket, at most; 0: none is given or taken */
+    enum policy_store_failure store_failure; /* when it cannot be known whether a ticket was used before */
+};
+
+/* Where a draining node sends clients that know RFC 5685. */
+struct policy_redirect {
+    uint8_t type;        /* enum ike_gateway_type; 0: nowhere */
+    struct span gateway; /* address or name, as it is sent */
+    bool sessions;       /* those that are established, too */
+};
+
 struct policy {
     const struct policy_identity *identities;
     uint32_t num_identities;
@@ -118,4 +131,7 @@ struct policy {
     enum policy_store_failure store_failure;
     bool takeover_strict; /* what another node's sessions receive under their old keys is dropped until those
                              are rekeyed: nothing can be replayed at a takeover */
+    struct policy_resumption resumption;
+    struct policy_redirect redirect;
+    bool crash_detection; /* tokens of RFC 6290 */
 };

@@ -311,12 +311,15 @@ void ike_receive(struct ike *ike, struct ike_time time, const struct ike_datagra
         receive_version(ike, datagram, header);
     } else if (cause != CAUSE_NONE) {
         ike_drop(ike, cause);
-    } else if (header->exchange != IKE_SA_INIT) {
+    } else if (header->exchange != IKE_SA_INIT &&
+               (header->exchange != IKE_SESSION_RESUME || header->spi_r != 0)) {
         receive_protected(ike, &input);
     } else if ((header->flags & (IKE_FLAG_RESPONSE | IKE_FLAG_INITIATOR)) != IKE_FLAG_INITIATOR) {
         ike_drop(ike, CAUSE_FLAGS);
     } else if (header->spi_r != 0 || header->message_id != 0) {
         ike_drop(ike, CAUSE_STATE);
+    } else if (header->exchange == IKE_SESSION_RESUME) {
+        exch_resume(ike, datagram, header);
     } else {
         exch_init(ike, datagram, header);
     }

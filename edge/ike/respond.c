@@ -62,10 +62,11 @@ void sa_respond_fatal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum
     sa_close(ike, sa, cause, true);
 }
 
-/* A cookie or the right group is no bigger than the question and what an honest client waits for. */
+/* A cookie, the right group or that a ticket is no good is no bigger than the question and what an honest
+ * client waits for. */
 static bool answer_allowed(struct ike *ike, uint16_t notify)
 {
-    if (notify == NOTIFY_COOKIE || notify == NOTIFY_INVALID_KE_PAYLOAD ||
+    if (notify == NOTIFY_COOKIE || notify == NOTIFY_INVALID_KE_PAYLOAD || notify == NOTIFY_TICKET_NACK ||
         bucket_take(&ike->answers, ike->time.now, ANSWER_INTERVAL_NS, ANSWER_BURST, 1)) {
         return true;
     }

@@ -42,6 +42,7 @@ enum sa_pending {
     PENDING_RESTORE,
     PENDING_OWN_ASK,   /* our request to rekey the IKE SA: a restart must go on with it */
     PENDING_OWN_IKE,   /* the IKE SA that the client agreed to */
+    PENDING_RESUME,    /* whether the ticket was used before (RFC 5723 4.3.1) */
     PENDING_OWN_CHILD, /* the child that the client agreed to, to our request */
 };
 
@@ -154,7 +155,10 @@ struct ike_sa {
     uint64_t session_id;
     ns_t established;
     int64_t established_unix_s;
+    int64_t login_unix_s; /* when the client last showed who it is, in this session or in one before it */
     int64_t auth_until_unix_s; /* as the client was told (RFC 4478); 0: no end */
+    uint64_t resumed_from;     /* session whose ticket began this one (RFC 5723); 0: none */
+    struct cert_mark cert;     /* of the login by certificate */
     /* NULL when unknown; no longer than they are: ike_sa_name() */
     const struct identity *local_id, *remote_id;
     char connection[SA_NAME_BYTES];
@@ -229,6 +233,8 @@ struct half_open {
     struct blob request, response; /* the IKE_SA_INIT messages, as signed (RFC 7296 2.15) */
     uint64_t digest;               /* of request and source: finds retransmissions */
     struct gate_pass pass;
+    struct ip_addr former[ADDRESSES_PER_SESSION_MAX]; /* that the ticket's session had */
+    uint32_t num_former;
 };
 
 struct reassembly { /* RFC 7383 2.6; fragments are opened one by one, so only the peer's own ever get here */

@@ -141,6 +141,7 @@ static void finish_auth(struct ike *ike, struct ike_sa *sa)
     sa_send_response(ike, sa);
     host_of(ike)->news(host_of(ike)->context, NEWS_SESSION_UP, sa, NULL, CAUSE_NONE, NULL);
     quirks_announce(ike, sa);
+    resume_done(ike, sa);
     if (sa->initial_contact) {
         ike_replaced(ike, ike->time, sa->remote_id, sa->connection, sa->established);
     }
@@ -265,6 +266,7 @@ static void wait_finish(struct ike *ike, struct ike_sa *sa)
     case PENDING_OWN_CHILD:
         rekey_child_done(ike, sa, &ike->child[child]);
         break;
+    case PENDING_RESUME: /* resume_checked() */
     case PENDING_NONE:
         break;
     }
@@ -427,6 +429,10 @@ void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum 
     struct ike_sa *sa = &ike->sa[slot];
     bool waits = sa->wait == WAIT_STORE && sa->wait_token == token;
     if (!waits && sa->save_token != token) {
+        return;
+    }
+    if (waits && sa->pending == PENDING_RESUME) {
+        resume_checked(ike, sa, result);
         return;
     }
     if (result == IKE_STORE_FENCED) {

@@ -10,6 +10,7 @@ enum {
     IKE_FLAG_INITIATOR = 0x08,
     IKE_FLAG_RESPONSE = 0x20,
     EXCHANGE_SA_INIT = 34,
+    EXCHANGE_SESSION_RESUME = 38, /* RFC 5723 */
     PAYLOAD_TYPE_NOTIFY = 41,
     NOTIFY_TYPE_AT = IKE_HEADER_BYTES + 6, /* of the first payload */
     NOTIFY_TYPE_COOKIE = 16390,
@@ -31,7 +32,8 @@ enum datagram_kind datagram_classify(bool natt, struct span bytes)
 
 enum first_message first_message_kind(struct span message)
 {
-    if (message.len < IKE_HEADER_BYTES || message.data[IKE_EXCHANGE_AT] != EXCHANGE_SA_INIT ||
+    uint8_t exchange = message.len < IKE_HEADER_BYTES ? 0 : message.data[IKE_EXCHANGE_AT];
+    if ((exchange != EXCHANGE_SA_INIT && exchange != EXCHANGE_SESSION_RESUME) ||
         (message.data[IKE_FLAGS_AT] & (IKE_FLAG_INITIATOR | IKE_FLAG_RESPONSE)) != IKE_FLAG_INITIATOR) {
         return FIRST_NOT;
     }

@@ -32,8 +32,8 @@ enum datagram_kind {
 /* RFC 3948 2.2. On port 4500 IKE comes behind four zero bytes, which are still in `bytes`. */
 enum datagram_kind datagram_classify(bool natt, struct span bytes);
 
-/* An IKE_SA_INIT request (without marker): whether the sender returns a cookie, which stands in front (RFC
- * 7296 2.6). Only what is cheap to see: it may be malformed, and the cookie wrong. */
+/* An IKE_SA_INIT or IKE_SESSION_RESUME request (without marker): whether the sender returns a cookie, which
+ * stands in front (RFC 7296 2.6). Only what is cheap to see: it may be malformed, and the cookie wrong. */
 enum first_message { FIRST_NOT, FIRST_WITH_COOKIE, FIRST_BARE };
 enum first_message first_message_kind(struct span message);
 

@@ -90,6 +90,7 @@ static void values_check(const struct check *check, const char *file)
     check_connections(check);
     check_proposals(check);
     check_timers(check);
+    check_mobility(check);
     check_paths(check, slash == NULL ? "." : folder);
 }
 

@@ -19,6 +19,7 @@ enum {
     CONFIG_LISTEN_MAX = 16,
     CONFIG_IDENTITIES_MAX = 64,
     CONFIG_CONNECTIONS_MAX = 256,
+    CONFIG_REDIRECT_MAX = 253,
     CONFIG_FILES_MAX = 16, /* CA or CRL files of one connection */
     CONFIG_MATCH_MAX = 64,
     CONFIG_SECRETS_MAX = 65536,
@@ -61,6 +62,23 @@ struct config_mobike {
     bool trust_addresses; /* where a client says it is, without a check */
 };
 
+enum config_store_failure { CONFIG_STORE_ACCEPT, CONFIG_STORE_REFUSE };
+
+/* Tickets (RFC 5723). */
+struct config_resumption {
+    char *lifetime;
+    enum config_store_failure on_store_failure;
+    ns_t lifetime_ns; /* resolved; 0: never */
+};
+
+/* Where clients are sent while the node drains (RFC 5685). */
+struct config_redirect {
+    char *to; /* address or name; NULL: nowhere */
+    bool sessions;
+    bool is_address; /* resolved, as is the next one */
+    struct ip_addr addr;
+};
+
 struct config_listen {
     char **addresses;
     uint32_t num_addresses;
@@ -78,7 +96,6 @@ struct config_plane {
 };
 
 enum config_store_type { CONFIG_STORE_LMDB, CONFIG_STORE_MEMORY, CONFIG_STORE_VALKEY };
-enum config_store_failure { CONFIG_STORE_ACCEPT, CONFIG_STORE_REFUSE };
 
 struct config_store_tls {
     char *ca, *certificate, *key; /* resolved to absolute paths; certificate and key: NULL without */
@@ -281,7 +298,10 @@ struct config {
     struct config_proposals proposals;
     struct config_timers timers;
     struct config_mobike mobike;
-    bool childless; /* IKE_AUTH without a child (RFC 6023) */
+    struct config_resumption resumption;
+    struct config_redirect redirect;
+    bool crash_detection; /* RFC 6290 */
+    bool childless;       /* IKE_AUTH without a child (RFC 6023) */
     struct config_log log;
     struct config_metrics metrics;
     struct config_control control;

@@ -17,6 +17,7 @@ void check_identities(const struct check *check);
 void check_connections(const struct check *check); /* after identities and pools */
 void check_proposals(const struct check *check);
 void check_timers(const struct check *check);
+void check_mobility(const struct check *check);                  /* after check_listen() */
 void check_paths(const struct check *check, const char *folder); /* defaults; relative paths below `folder` */
 /* Looks at the files that are named. `mode`: permission bits of the config itself. */
 void check_files(const struct check *check, unsigned mode);

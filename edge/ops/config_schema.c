@@ -225,6 +225,18 @@ static const cyaml_schema_field_t mobike_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t resumption_fields[] = {
+    TEXT_FIELD("lifetime", MAY, struct config_resumption, lifetime, 32),
+    CHOICE_FIELD("on_store_failure", MAY, struct config_resumption, on_store_failure, store_failures),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t redirect_fields[] = {
+    TEXT_FIELD("to", MUST, struct config_redirect, to, CONFIG_REDIRECT_MAX),
+    CYAML_FIELD_BOOL("sessions", MAY, struct config_redirect, sessions),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_strval_t log_levels[] = {{"debug", CONFIG_LOG_DEBUG},
                                             {"info", CONFIG_LOG_INFO},
                                             {"warning", CONFIG_LOG_WARNING},
@@ -263,6 +275,9 @@ static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_MAPPING("timers", MAY, struct config, timers, timers_fields),
     CYAML_FIELD_MAPPING("mobike", MAY, struct config, mobike, mobike_fields),
     CYAML_FIELD_BOOL("childless", MAY, struct config, childless),
+    CYAML_FIELD_MAPPING("resumption", MAY, struct config, resumption, resumption_fields),
+    CYAML_FIELD_BOOL("crash_detection", MAY, struct config, crash_detection),
+    CYAML_FIELD_MAPPING("redirect", MAY, struct config, redirect, redirect_fields),
     CYAML_FIELD_MAPPING("log", MAY, struct config, log, log_fields),
     CYAML_FIELD_MAPPING("metrics", MAY, struct config, metrics, metrics_fields),
     CYAML_FIELD_MAPPING("control", MAY, struct config, control, control_fields),

@@ -192,6 +192,11 @@ static void ike_put(struct page *p, const struct core_counters *c)
     counter(p, "moves_total", "Changes of clients' addresses, asked for or seen.", c->moves);
     counter(p, "mobike_updates_total", "Changes of address that clients asked for (MOBIKE).",
             c->mobike_updates);
+    counter(p, "tickets_total", "Tickets given, with which a session can be resumed.", c->tickets);
+    counter(p, "resumptions_total", "Sessions resumed with a ticket.", c->resumptions);
+    counter(p, "resumptions_unchecked_total",
+            "Tickets presented when the store could not say whether they were used before.",
+            c->resumptions_unchecked);
     head(p, "quirks_total", "counter", "Sessions, or refusals, in which a client's quirk was met.");
     for (int quirk = 0; quirk < QUIRK_COUNT; quirk++) {
         labelled(p, "quirks_total", "quirk", quirk_row((enum quirk)quirk)->name, NULL, NULL,

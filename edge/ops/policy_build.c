@@ -346,6 +346,35 @@ static void limits_build(const struct build *b, struct policy *to)
     to->takeover_strict = config->fleet.is_on && config->fleet.takeover == CONFIG_TAKEOVER_STRICT;
 }
 
+/* The address or the name belongs to the config, which may go before the policy. */
+static void redirect_build(struct build *b, const struct config_redirect *from, struct policy_redirect *to)
+{
+    if (from->to == NULL) {
+        return;
+    }
+    struct span gateway = from->is_address ? ip_span(&from->addr) : span_of_string(from->to);
+    uint8_t *copy = arena_take(&b->owned->arena, gateway.len);
+    if (copy == NULL) {
+        return;
+    }
+    memcpy(copy, gateway.data, gateway.len);
+    to->type = !from->is_address ? GATEWAY_FQDN : ip_is_v4(&from->addr) ? GATEWAY_IPV4 : GATEWAY_IPV6;
+    to->gateway = span_of(copy, gateway.len);
+    to->sessions = from->sessions;
+}
+
+static void mobility_build(struct build *b, struct policy *to)
+{
+    const struct config *config = b->config;
+    bool refuse = config->resumption.on_store_failure == CONFIG_STORE_REFUSE;
+
+    to->resumption =
+        (struct policy_resumption){.lifetime = config->resumption.lifetime_ns,
+                                   .store_failure = refuse ? POLICY_STORE_REFUSE : POLICY_STORE_ACCEPT};
+    to->crash_detection = config->crash_detection;
+    redirect_build(b, &config->redirect, &to->redirect);
+}
+
 /* ---- all of it ---- */
 
 static bool tables_new(struct build *b)
@@ -389,6 +418,7 @@ struct policy *policy_build(const struct config *config, const struct policy_set
             connection_build(&b, i);
         }
         limits_build(&b, &b.owned->policy);
+        mobility_build(&b, &b.owned->policy);
     }
     if (b.owned == NULL || b.owned->arena.failed) {
         check_fail(&b.check, "", "out of memory");

@@ -44,6 +44,9 @@ void counters_sum(const struct core_counters *workers, uint32_t num_workers, str
         ret_sum->mobike_updates += w->mobike_updates;
         ret_sum->store_failures += w->store_failures;
         ret_sum->sessions_restored += w->sessions_restored;
+        ret_sum->tickets += w->tickets;
+        ret_sum->resumptions += w->resumptions;
+        ret_sum->resumptions_unchecked += w->resumptions_unchecked;
         ret_sum->sessions += w->sessions;
         ret_sum->half_open += w->half_open;
         ret_sum->children += w->children;

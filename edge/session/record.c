@@ -35,6 +35,9 @@ enum field {
     FIELD_REQUEST,
     FIELD_FORMER,
     FIELD_TURN,
+    FIELD_LOGIN,
+    FIELD_CERT,
+    FIELD_PEER,
 };
 
 enum flag {
@@ -119,6 +122,27 @@ static void addresses_write(struct writer *w, const struct session_record *recor
     field_end(w, at);
 }
 
+/* Only what differs from what is usual. */
+static void login_write(struct writer *w, const struct session_record *record)
+{
+    static const struct cert_mark none;
+    if (record->login_unix_s != record->established_unix_s) {
+        size_t at = field_begin(w, FIELD_LOGIN);
+        writer_u64(w, (uint64_t)record->login_unix_s);
+        field_end(w, at);
+    }
+    if (memcmp(&record->cert, &none, sizeof(none)) != 0) {
+        size_t at = field_begin(w, FIELD_CERT);
+        writer_u64(w, (uint64_t)record->cert.not_after_unix_s);
+        writer_bytes(w, record->cert.issuer, sizeof(record->cert.issuer));
+        writer_bytes(w, record->cert.serial, sizeof(record->cert.serial));
+        field_end(w, at);
+    }
+    if (record->peer != 0) {
+        field_write(w, FIELD_PEER, span_of(&record->peer, 1));
+    }
+}
+
 size_t record_encode(const struct session_record *record, uint8_t *ret_bytes, size_t cap)
 {
     hf_assert(record->num_children <= CHILD_PER_SA_MAX);
@@ -158,6 +182,7 @@ size_t record_encode(const struct session_record *record, uint8_t *ret_bytes, si
         writer_u32(&w, record->turn);
         field_end(&w, at);
     }
+    login_write(&w, record);
     request_write(&w, FIELD_REQUEST, &record->request);
     former_write(&w, FIELD_FORMER, &record->former);
     if (w.overflow) {
@@ -284,6 +309,30 @@ static bool session_read(const struct span *body, struct session_record *ret_rec
     return read;
 }
 
+static bool login_read(const struct fields *fields, struct session_record *ret_record)
+{
+    struct reader login = reader_of(fields->body[FIELD_LOGIN]);
+    struct reader cert = reader_of(fields->body[FIELD_CERT]);
+    struct reader peer = reader_of(fields->body[FIELD_PEER]);
+    bool read = true;
+    ret_record->login_unix_s = ret_record->established_unix_s;
+    if ((fields->seen & UINT32_C(1) << FIELD_LOGIN) != 0) {
+        ret_record->login_unix_s = (int64_t)reader_u64(&login);
+        read = reader_done(&login);
+    }
+    if ((fields->seen & UINT32_C(1) << FIELD_CERT) != 0) {
+        ret_record->cert.not_after_unix_s = (int64_t)reader_u64(&cert);
+        reader_copy(&cert, ret_record->cert.issuer, sizeof(ret_record->cert.issuer));
+        reader_copy(&cert, ret_record->cert.serial, sizeof(ret_record->cert.serial));
+        read = read && reader_done(&cert);
+    }
+    if ((fields->seen & UINT32_C(1) << FIELD_PEER) != 0) {
+        ret_record->peer = reader_u8(&peer);
+        read = read && reader_done(&peer);
+    }
+    return read;
+}
+
 static bool record_read(struct reader *r, struct session_record *ret_record)
 {
     struct fields fields;
@@ -317,6 +366,7 @@ static bool record_read(struct reader *r, struct session_record *ret_record)
     ret_record->mobike = (fields.seen & UINT32_C(1) << FIELD_MOBIKE) != 0;
     bool asks = (fields.seen & UINT32_C(1) << FIELD_REQUEST) != 0;
     bool rekeyed = (fields.seen & UINT32_C(1) << FIELD_FORMER) != 0;
+    read = read && login_read(&fields, ret_record);
     return read && (!asks || request_read(body[FIELD_REQUEST], &ret_record->request)) &&
            (!rekeyed || former_read(body[FIELD_FORMER], &ret_record->former));
 }

@@ -50,6 +50,14 @@ struct record_former {
     struct record_request request;
 };
 
+/* What a client said that it can. */
+enum record_peer {
+    RECORD_PEER_SYNC_IDS = 1,    /* agreed: IKEV2_MESSAGE_ID_SYNC (RFC 6311) */
+    RECORD_PEER_SYNC_REPLAY = 2, /* agreed: IPSEC_REPLAY_COUNTER_SYNC (RFC 6311) */
+    RECORD_PEER_REDIRECT = 4,    /* RFC 5685 */
+    RECORD_PEER_TOKEN = 8,       /* it was given a token (RFC 6290) */
+};
+
 struct session_record {
     uint64_t session_id; /* random, for people and accounting; survives rekeys and moves */
     uint64_t spi_i, spi_r;
@@ -71,6 +79,9 @@ struct session_record {
     int64_t established_unix_s; /* of the session, not of this IKE SA */
     int64_t written_unix_s;
     int64_t auth_until_unix_s; /* RFC 4478; 0: no end */
+    int64_t login_unix_s;      /* when the client last showed who it is: before a resumption (RFC 5723) */
+    struct cert_mark cert;     /* of a login by certificate, else zero */
+    uint8_t peer;              /* what the client can, enum record_peer */
     uint32_t turn; /* of the sessions that share an address: the highest logged in last; 0: none did before */
     struct record_child children[CHILD_PER_SA_MAX];
     uint32_t num_children;

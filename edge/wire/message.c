@@ -109,6 +109,16 @@ static bool notify_is_valid(const struct notify *notify)
         return len == 2;
     case NOTIFY_SIGNATURE_HASH_ALGORITHMS:
         return len % 2 == 0;
+    case NOTIFY_QCD_TOKEN: /* RFC 6290 5 */
+        return len >= 16 && len <= 128;
+    case NOTIFY_TICKET_LT_OPAQUE: /* RFC 5723 7.1: a lifetime, then the ticket */
+        return len > 4;
+    case NOTIFY_TICKET_OPAQUE:
+        return len > 0;
+    case NOTIFY_IKEV2_MESSAGE_ID_SYNC: /* RFC 6311 6.3: nonce and two ids */
+        return len == 12;
+    case NOTIFY_IPSEC_REPLAY_COUNTER_SYNC: /* RFC 6311 6.4: as long as sequence numbers are */
+        return len == 4 || len == 8;
     case NOTIFY_REKEY_SA:
         return (notify->protocol == PROTOCOL_ESP || notify->protocol == PROTOCOL_AH) && notify->spi.len == 4;
     default:

@@ -156,8 +156,9 @@ struct message {
 /* Fills `ret_message` from a chain. A payload that may occur once and occurs twice is a
  * CAUSE_PAYLOAD_TWICE; more certificates, notifies or deletes than fit are a CAUSE_PAYLOAD_COUNT; malformed
  * bodies have a cause each. What callers may rely on: ids have 1..IKE_ID_BYTES_MAX bytes (addresses 4 or
- * 16), COOKIE 1..64, COOKIE2 8..64, NO_NATS_ALLOWED 12 or 36, INVALID_KE_PAYLOAD 2,
- * SIGNATURE_HASH_ALGORITHMS an even number, REKEY_SA names AH or ESP and has an SPI of 4. Sizes of
+ * 16), COOKIE 1..64, COOKIE2 8..64, NO_NATS_ALLOWED 12 or 36, INVALID_KE_PAYLOAD 2, QCD_TOKEN 16..128,
+ * TICKET_LT_OPAQUE 5 or more, TICKET_OPAQUE 1 or more, IKEV2_MESSAGE_ID_SYNC 12, IPSEC_REPLAY_COUNTER_SYNC 4
+ * or 8, SIGNATURE_HASH_ALGORITHMS an even number, REKEY_SA names AH or ESP and has an SPI of 4. Sizes of
  * configuration attributes are not checked. */
 HF_MUST enum cause message_read(const struct payloads *payloads, struct message *ret_message);
 

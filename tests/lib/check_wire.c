@@ -78,6 +78,12 @@ static void check_seal(struct world *world, struct span bytes, const struct ike_
     check->seals[check->num_seals++] = seal;
 }
 
+/* Of an exchange that begins an IKE SA: not protected. */
+static bool is_first(const struct ike_header *header)
+{
+    return header->exchange == IKE_SA_INIT || header->exchange == IKE_SESSION_RESUME;
+}
+
 static struct check_answer *find_answer(struct check *check, const struct ike_header *header,
                                         uint16_t fragment)
 {
@@ -120,7 +126,7 @@ static void check_answer(struct world *world, const struct ike_header *header, u
         /* What changes nothing is not written to the store, so that after a restart the same question is
          * answered anew, with the same words under another IV; and a first message begins anew. */
         bool refusal = bytes.len < REFUSAL_BYTES && old->len < REFUSAL_BYTES;
-        bool lasts = header->exchange != INFORMATIONAL && header->exchange != IKE_SA_INIT && !refusal;
+        bool lasts = header->exchange != INFORMATIONAL && !is_first(header) && !refusal;
         bool unwritten = check->lenient_store; /* answers may leave without a record then */
         bool anew = (!lasts || unwritten) && old->restarts < world->restarts;
         old->restarts = world->restarts;
@@ -157,7 +163,7 @@ void check_sent(struct world *world, struct span bytes)
     if (at != 0) {
         check_seal(world, bytes, &header, at, digest);
     }
-    bool first = header.exchange == IKE_SA_INIT && header.spi_r != 0;
+    bool first = is_first(&header) && header.spi_r != 0;
     if ((header.flags & IKE_FLAG_RESPONSE) != 0 && (at != 0 || first)) {
         check_answer(world, &header, fragment, bytes, digest);
     }
@@ -167,7 +173,7 @@ void check_gained(struct world *world, struct span bytes)
 {
     struct ike_header header;
     uint16_t fragment;
-    if (ike_header_read(bytes, &header) != CAUSE_NONE || header.exchange == IKE_SA_INIT ||
+    if (ike_header_read(bytes, &header) != CAUSE_NONE || is_first(&header) ||
         (header.flags & IKE_FLAG_RESPONSE) ==
             0 || /* a request: what it brings is not there before the answer */
         world->check.deaf_clients) {

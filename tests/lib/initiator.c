@@ -120,7 +120,7 @@ void client_close(struct initiator *client, enum initiator_why why)
     forget(client, INITIATOR_CLOSED, why);
 }
 
-void initiator_connect(struct initiator *client, ns_t now)
+void client_begin(struct initiator *client, ns_t now)
 {
     const struct initiator_config *config = &client->config;
     client->now = now;
@@ -141,8 +141,14 @@ void initiator_connect(struct initiator *client, ns_t now)
     sa->used = true;
     rand_fill(&config->rand, &sa->spi_i, sizeof(sa->spi_i));
     sa->spi_i |= 1;
+}
+
+void initiator_connect(struct initiator *client, ns_t now)
+{
+    client_begin(client, now);
+    client->resuming = false;
     client_nonce(client);
-    client_ke(client, config->ke_first);
+    client_ke(client, client->config.ke_first);
     client_init_send(client);
 }
 
@@ -206,6 +212,9 @@ static void answered(struct initiator *client, struct initiator_sa *sa)
         break;
     case TASK_DELETE_CHILD:
         client_child_deleted(client);
+        break;
+    case TASK_TICKET:
+        client_read_ticket(client, sa);
         break;
     case TASK_UPDATE:
         client_update_answered(client);
@@ -280,7 +289,7 @@ void initiator_receive(struct initiator *client, ns_t now, const struct endpoint
         client->counters.garbage++;
         return;
     }
-    if (header.exchange == IKE_SA_INIT) {
+    if (header.exchange == IKE_SA_INIT || header.exchange == IKE_SESSION_RESUME) {
         client_init_receive(client, &header, bytes);
         return;
     }

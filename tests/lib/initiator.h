@@ -34,6 +34,8 @@ struct deviations {
     bool no_nats_lie;        /* NO_NATS_ALLOWED names another port than the datagram has */
     bool cookie2_flip;       /* one bit of a copied COOKIE2 is wrong */
     bool cookie2_missing;    /* COOKIE2 is not copied */
+    bool ticket_again;       /* a ticket is kept when it was used */
+    bool resume_certs;       /* IKE_AUTH after IKE_SESSION_RESUME carries certificates */
     uint32_t id_jump;        /* added to the message id of the next request once */
     uint8_t ke_fill;         /* with ke_bytes: the public value is so many bytes of this */
     uint16_t ke_bytes;       /* 0: the true value */
@@ -64,8 +66,10 @@ struct initiator_config {
     bool initial_contact;
     bool childless; /* asks for no child at login, whatever the gateway offers (RFC 6023) */
     bool mobike;
-    bool no_nats;               /* demands that no NAT is on the way (RFC 4555 3.9) */
-    bool behind_nat;            /* lies about its source as a NAT would make it */
+    bool want_ticket; /* RFC 5723 */
+    bool resume_bare; /* resumes as libreswan does: nonce and ticket, AUTH over the first message alone */
+    bool no_nats;     /* demands that no NAT is on the way (RFC 4555 3.9) */
+    bool behind_nat;  /* lies about its source as a NAT would make it */
     struct ts_range ts_i, ts_r; /* zero: everything IPv4 and everything IPv6 */
     ns_t retransmit;            /* first wait, doubled up to four times it */
     uint32_t tries;
@@ -116,6 +120,7 @@ enum initiator_task {
     TASK_REKEY_CHILD,
     TASK_REKEY_IKE,
     TASK_UPDATE, /* UPDATE_SA_ADDRESSES */
+    TASK_TICKET, /* TICKET_REQUEST */
     TASK_RAW,    /* initiator_send_raw() */
 };
 
@@ -154,6 +159,15 @@ struct initiator_child {
     uint32_t num_ts_i, num_ts_r;
 };
 
+/* What a session is resumed from. */
+struct initiator_ticket {
+    uint8_t bytes[1024];
+    size_t len; /* 0: none */
+    uint32_t lifetime_s;
+    struct ike_suite suite;
+    uint8_t sk_d[PRF_BYTES_MAX];
+};
+
 struct initiator_counters {
     uint64_t datagrams_in, datagrams_out, retransmits, garbage, requests_answered, repeats_answered;
     uint64_t exchanges_done;
@@ -189,6 +203,11 @@ struct initiator {
     uint16_t update_notify; /* error in the answer to the last update */
     uint8_t cookie2[8];     /* of that update */
     uint32_t updates, cookies_copied;
+    struct initiator_ticket ticket;
+    uint32_t tickets;    /* that came */
+    bool ticket_refused; /* when it was asked for */
+    uint32_t nacks;      /* of tickets that were presented */
+    bool resuming;       /* the IKE SA began with IKE_SESSION_RESUME */
 
     /* The handshake, or the rekey, in hand. */
     struct ke_private ke_private;
@@ -227,6 +246,9 @@ struct initiator {
 void initiator_init(struct initiator *client, const struct initiator_config *config);
 /* Starts IKE_SA_INIT; a client that was connected before begins anew with new SPIs. */
 void initiator_connect(struct initiator *client, ns_t now);
+/* Starts IKE_SESSION_RESUME with the last ticket; false when there is none. When it is refused, it goes on as
+ * initiator_connect(). */
+HF_MUST bool initiator_resume(struct initiator *client, ns_t now);
 void initiator_receive(struct initiator *client, ns_t now, const struct endpoint *from, struct span bytes);
 void initiator_timer(struct initiator *client, ns_t now);
 /* When initiator_timer() is due; NS_NEVER for never. */
@@ -234,6 +256,7 @@ ns_t initiator_deadline(const struct initiator *client);
 
 /* Exchanges of an established session; false when another one is in flight. */
 HF_MUST bool initiator_dpd(struct initiator *client, ns_t now);
+HF_MUST bool initiator_ask_ticket(struct initiator *client, ns_t now);
 HF_MUST bool initiator_delete(struct initiator *client, ns_t now);
 HF_MUST bool initiator_delete_child(struct initiator *client, ns_t now, uint32_t index);
 HF_MUST bool initiator_create_child(struct initiator *client, ns_t now);

@@ -29,7 +29,9 @@ static void build_own_auth(struct initiator *client, struct builder *b)
               span_of(client->nonce_r, client->nonce_r_len), sa->keys.pi, span_of(body, 4 + (size_t)id->len),
               &octets);
     size_t len = prf_bytes(sa->suite.prf);
-    if (client->config.credential == NULL) {
+    if (client->resuming) {
+        client_resume_auth(client, sa, sa->keys.pi, octets.parts, HF_COUNT(octets.parts), auth);
+    } else if (client->config.credential == NULL) {
         psk_auth(sa->suite.prf, client->config.psk, octets.parts, HF_COUNT(octets.parts), auth);
     } else {
         enum cause cause = sign_auth(client->config.credential, client->peer_hashes, octets.parts,
@@ -42,7 +44,7 @@ static void build_own_auth(struct initiator *client, struct builder *b)
 
 static void build_certs(struct initiator *client, struct builder *b)
 {
-    if (client->config.credential == NULL) {
+    if (client->config.credential == NULL || (client->resuming && !client->config.deviate.resume_certs)) {
         return;
     }
     const struct span *certs;
@@ -103,6 +105,7 @@ void client_build_auth(struct initiator *client, struct builder *b)
         client_build_ts(client, b);
     }
     client_build_mobike(client, b);
+    client_ask_ticket(client, b);
     if (config->deviate.critical_unknown) {
         payload_begin(b, 200);
         writer_patch_u8(&b->w, b->payload_at + 1, 0x80);
@@ -150,11 +153,15 @@ static bool auth_is_good(struct initiator *client)
     struct octets octets;
     octets_of(sa, span_of(client->init_response, client->init_response_len),
               span_of(client->nonce, client->nonce_len), sa->keys.pr, message->id_r.body, &octets);
-    if (client->config.credential != NULL) {
+    if (client->config.credential != NULL && !client->resuming) {
         return client->config.credulous || verify_cert(client, &id, &octets);
     }
     uint8_t expected[PRF_BYTES_MAX];
-    psk_auth(sa->suite.prf, client->config.psk, octets.parts, HF_COUNT(octets.parts), expected);
+    if (client->resuming) {
+        client_resume_auth(client, sa, sa->keys.pr, octets.parts, HF_COUNT(octets.parts), expected);
+    } else {
+        psk_auth(sa->suite.prf, client->config.psk, octets.parts, HF_COUNT(octets.parts), expected);
+    }
     return message->auth_method == AUTH_SHARED_KEY && message->auth.len == prf_bytes(sa->suite.prf) &&
            secret_equal(message->auth.data, expected, message->auth.len);
 }
@@ -199,6 +206,7 @@ void client_auth_answered(struct initiator *client)
         read_attribute(client, &message->cp.v[i]);
     }
     client_read_mobike(client);
+    client_read_ticket(client, client_current(client));
     client->child_notify = error;
     const struct notify *lifetime = message_notify(message, NOTIFY_AUTH_LIFETIME);
     client->auth_lifetime_s =

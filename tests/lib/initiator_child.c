@@ -99,6 +99,7 @@ bool initiator_rekey_ike(struct initiator *client, ns_t now)
     client_build_ike_sa(client, &b, span_of(spi, sizeof(spi)));
     build_nonce(&b, span_of(client->nonce, client->nonce_len));
     client_build_ke(client, &b);
+    client_ask_ticket(client, &b);
     client_request(client, client_current(client), CREATE_CHILD_SA, TASK_REKEY_IKE, &b);
     return true;
 }
@@ -155,6 +156,7 @@ void client_rekey_answered(struct initiator *client, struct initiator_sa *sa)
         return; /* the gateway deletes the old one */
     }
     client->current = (uint32_t)(new - client->sa);
+    client_read_ticket(client, new);
     if (client->config.deviate.skip_ike_delete) {
         sa->used = false;
     } else {

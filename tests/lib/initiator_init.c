@@ -53,7 +53,13 @@ void client_init_send(struct initiator *client)
         build_notify(&b, PROTOCOL_NONE, none, NOTIFY_FRAGMENTATION_SUPPORTED, none);
     }
     build_hashes(&b);
-    struct span request = message_end(&b);
+    client_first_sent(client, message_end(&b), IKE_SA_INIT);
+}
+
+void client_first_sent(struct initiator *client, struct span request, uint8_t exchange)
+{
+    struct initiator_sa *sa = client_current(client);
+    hf_assert(request.len > 0);
     client->init_request_len = request.len;
     memcpy(sa->request.bytes, request.data, request.len);
     sa->request.lens[0] = request.len;
@@ -61,21 +67,25 @@ void client_init_send(struct initiator *client)
     sa->request.id = 0;
     sa->request.valid = true;
     sa->task = TASK_INIT;
-    sa->exchange = IKE_SA_INIT;
+    sa->exchange = exchange;
     sa->tries = 1;
     sa->next_try = client->now + client->config.retransmit;
     client_send(client, &sa->request);
 }
 
 /* An answer without keys: another try, or the end. */
-static void init_detour(struct initiator *client)
+void client_init_detour(struct initiator *client)
 {
     const struct notify *cookie = message_notify(&client->message, NOTIFY_COOKIE);
     const struct notify *group = message_notify(&client->message, NOTIFY_INVALID_KE_PAYLOAD);
     if (cookie != NULL) {
         memcpy(client->cookie, cookie->data.data, cookie->data.len);
         client->cookie_len = (uint16_t)cookie->data.len;
-        client_init_send(client);
+        if (client->resuming) {
+            client_resume_send(client);
+        } else {
+            client_init_send(client);
+        }
     } else if (group != NULL && be16_load(group->data.data) == client->ke_group) {
         client->counters.garbage++; /* has been done: a copy that came late */
     } else if (group != NULL && ke_supported(be16_load(group->data.data))) {
@@ -131,10 +141,6 @@ static bool init_accept(struct initiator *client, const struct ike_header *heade
     sa->suite = suite;
     struct nonces nonces = {.i = span_of(client->nonce, client->nonce_len), .r = message->nonce};
     kdf_ike(&sa->suite, span_of(shared.bytes, shared.len), &nonces, sa->spi_i, sa->spi_r, &sa->keys);
-    sa->has_keys = true;
-    rand_fill(&client->config.rand, &sa->iv, sizeof(sa->iv));
-    sa->iv >>= 8;
-    sa->next_id = 1;
     return true;
 }
 
@@ -142,21 +148,37 @@ void client_init_receive(struct initiator *client, const struct ike_header *head
 {
     struct initiator_sa *sa = client_current(client);
     struct span chain = span_of(bytes.data + IKE_HEADER_BYTES, bytes.len - IKE_HEADER_BYTES);
-    if (client->state != INITIATOR_INIT || header->spi_i != sa->spi_i || header->message_id != 0 ||
+    uint8_t exchange = client->resuming ? IKE_SESSION_RESUME : IKE_SA_INIT;
+    if (client->state != INITIATOR_INIT || header->exchange != exchange || header->spi_i != sa->spi_i ||
+        header->message_id != 0 ||
         (header->flags & (IKE_FLAG_RESPONSE | IKE_FLAG_INITIATOR)) != IKE_FLAG_RESPONSE ||
         payloads_read(header->next_payload, chain, &client->payloads) != CAUSE_NONE ||
         message_read(&client->payloads, &client->message) != CAUSE_NONE) {
         client->counters.garbage++;
         return;
     }
+    if (client->resuming) {
+        client_resume_receive(client, header, bytes);
+        return;
+    }
     if (header->spi_r == 0 || (client->message.present & PAYLOAD_BIT(PAYLOAD_SA)) == 0) {
-        init_detour(client);
+        client_init_detour(client);
         return;
     }
     if (!init_accept(client, header)) {
         client_fail(client, INITIATOR_BAD_PEER, 0);
         return;
     }
+    client_first_done(client, bytes);
+}
+
+void client_first_done(struct initiator *client, struct span bytes)
+{
+    struct initiator_sa *sa = client_current(client);
+    sa->has_keys = true;
+    rand_fill(&client->config.rand, &sa->iv, sizeof(sa->iv));
+    sa->iv >>= 8;
+    sa->next_id = 1;
     memcpy(client->init_response, bytes.data, bytes.len);
     client->init_response_len = bytes.len;
     client->peer_hashes = hashes_in(&client->message);

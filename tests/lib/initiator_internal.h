@@ -16,6 +16,8 @@ HF_MUST bool client_open(struct initiator *client, struct initiator_sa *sa, cons
                          struct span datagram, uint8_t *ret_first, struct span *ret_inner);
 
 /* initiator.c: requests */
+/* Forgets what was, and takes a fresh IKE SA. */
+void client_begin(struct initiator *client, ns_t now);
 /* A free place for an IKE SA, zeroed, with keys to come; NULL when there is none. */
 struct initiator_sa *client_sa_take(struct initiator *client);
 /* Flags of a message of ours in this IKE SA. */
@@ -37,7 +39,20 @@ void client_build_ke(struct initiator *client, struct builder *b);
 void client_init_send(struct initiator *client);
 void client_init_receive(struct initiator *client, const struct ike_header *header, struct span bytes);
 
+/* The first message is in client->init_request: it is sent. */
+void client_first_sent(struct initiator *client, struct span request, uint8_t exchange);
+/* Its answer was good, and there are keys: IKE_AUTH follows. */
+void client_first_done(struct initiator *client, struct span response);
+void client_init_detour(struct initiator *client);
 void client_build_nat(struct initiator *client, struct builder *b);
+
+/* initiator_resume.c */
+void client_ask_ticket(struct initiator *client, struct builder *b);
+void client_read_ticket(struct initiator *client, const struct initiator_sa *sa);
+void client_resume_send(struct initiator *client);
+void client_resume_receive(struct initiator *client, const struct ike_header *header, struct span bytes);
+void client_resume_auth(const struct initiator *client, const struct initiator_sa *sa, const uint8_t *sk_p,
+                        const struct span *parts, size_t num_parts, uint8_t ret_auth[PRF_BYTES_MAX]);
 
 /* initiator_mobike.c */
 void client_build_mobike(struct initiator *client, struct builder *b); /* for IKE_AUTH */

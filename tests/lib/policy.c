@@ -116,6 +116,7 @@ void test_policy_init(struct test_policy *test, bool certificates)
         .half_open_per_address = 2 * WORLD_HALF_OPEN, /* no limit, for an IPv6 /64 either */
         .cookie_threshold = UINT32_MAX,
         .store_failure = POLICY_STORE_ACCEPT,
+        .resumption = {.lifetime = 600 * NS_PER_S},
     };
     suites_init(policy);
 }

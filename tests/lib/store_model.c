@@ -61,6 +61,20 @@ static void put(struct store_model *store, const struct store_op *op)
     memcpy(stored->bytes, op->value.data, op->value.len);
 }
 
+static enum store_result once(struct store_model *store, struct span value)
+{
+    hf_assert(value.len == sizeof(store->once[0]));
+    for (uint32_t i = 0; i < store->num_once; i++) {
+        if (memcmp(store->once[i], value.data, value.len) == 0) {
+            return STORE_FENCED;
+        }
+    }
+    if (store->num_once < STORE_MODEL_ONCE) {
+        memcpy(store->once[store->num_once++], value.data, value.len);
+    }
+    return STORE_OK;
+}
+
 static enum store_result carry_out(struct store_model *store, const struct store_op *op, uint16_t *ret_epoch)
 {
     hf_assert(op->shard < STORE_MODEL_SHARDS);
@@ -69,6 +83,9 @@ static enum store_result carry_out(struct store_model *store, const struct store
         *epoch = (uint16_t)(store->faults.epoch_back && *epoch > 1 ? *epoch - 1 : *epoch + 1);
         *ret_epoch = *epoch;
         return STORE_OK;
+    }
+    if (op->type == STORE_ONCE) {
+        return once(store, op->value);
     }
     if (op->epoch < *epoch) {
         return STORE_FENCED;

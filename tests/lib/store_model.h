@@ -5,7 +5,7 @@
 #include "edge/session/store_op.h"
 #include "tests/lib/rand.h"
 
-enum { STORE_MODEL_RECORDS = 256, STORE_MODEL_SHARDS = 16 };
+enum { STORE_MODEL_RECORDS = 256, STORE_MODEL_SHARDS = 16, STORE_MODEL_ONCE = 64 };
 
 struct stored {
     bool used;
@@ -29,6 +29,8 @@ struct store_faults {
 
 struct store_model {
     struct stored records[STORE_MODEL_RECORDS];
+    uint8_t once[STORE_MODEL_ONCE][32]; /* what STORE_ONCE has seen; never forgotten */
+    uint32_t num_once;
     uint16_t epochs[STORE_MODEL_SHARDS];
     struct store_faults faults;
     uint32_t ops; /* since arming */

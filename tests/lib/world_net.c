@@ -104,7 +104,8 @@ static void deliver(struct world *world, const struct item *item, struct span by
  * and what is flipped there makes another client's first message. */
 static void deliver_forgeries(struct world *world, const struct item *item)
 {
-    bool protected = item->len > 18 && item->bytes[18] != IKE_SA_INIT;
+    bool protected =
+        item->len > 18 && item->bytes[18] != IKE_SA_INIT && item->bytes[18] != IKE_SESSION_RESUME;
     uint8_t *copy = malloc(item->len + 1);
     for (size_t len = 0; len < item->len; len++) {
         memcpy(copy, item->bytes, len);

@@ -15,7 +15,7 @@ static struct world *restarted(struct world *world, const struct store_faults *f
 
 static struct world *with_session(enum policy_store_failure failure)
 {
-    struct world_options options = {.seed = 11, .store_failure = failure};
+    struct world_options options = {.seed = 12, .store_failure = failure};
     struct world *world = world_new(&options);
     cr_assert(world_connect(world, 0));
     return world;

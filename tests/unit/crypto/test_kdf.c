@@ -211,3 +211,28 @@ Test(kdf, key_lengths_of_the_registry)
         cr_assert_eq(integ_icv_bytes(integs[i].integ), integs[i].icv, "row %zu", i);
     }
 }
+
+/* RFC 5723 5.1, against the formula written out. */
+Test(kdf, resumption)
+{
+    static const struct ike_suite suite = {ENCR_AES_CBC, 128, INTEG_HMAC_SHA2_256_128, PRF_HMAC_SHA2_256,
+                                           KE_X25519};
+    uint8_t seed[10 + 32 + 20] = "Resumption", spis[16] = {0}, old[32], keymat[224], skeyseed[32];
+    memset(old, 7, sizeof(old));
+    memset(seed + 10, 1, 32);
+    memset(seed + 42, 2, 20);
+    spis[7] = 3;
+    spis[15] = 4;
+    struct nonces nonces = {.i = span_of(seed + 10, 32), .r = span_of(seed + 42, 20)};
+    const struct span input = span_of(seed, sizeof(seed));
+    const struct span more[] = {nonces.i, nonces.r, span_of(spis, sizeof(spis))};
+    struct ike_keys keys;
+    prf_compute(suite.prf, span_of(old, sizeof(old)), &input, 1, skeyseed);
+    prf_plus(suite.prf, span_of(skeyseed, sizeof(skeyseed)), more, HF_COUNT(more), keymat, sizeof(keymat));
+    kdf_ike_resume(&suite, span_of(old, sizeof(old)), &nonces, 3, 4, &keys);
+    cr_assert_arr_eq(keys.d, keymat, 32);
+    cr_assert_arr_eq(keys.ai, keymat + 32, 32);
+    cr_assert_arr_eq(keys.ei, keymat + 96, 16);
+    cr_assert_arr_eq(keys.er, keymat + 112, 16);
+    cr_assert_arr_eq(keys.pr, keymat + 160, 32);
+}

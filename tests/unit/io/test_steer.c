@@ -54,6 +54,7 @@ Test(datagram, first_messages)
         enum first_message kind;
     } rows[] = {
         {"IKE_SA_INIT", 33, 34, 0x08, 300, 0, FIRST_BARE},
+        {"IKE_SESSION_RESUME", 40, 38, 0x08, 300, 0, FIRST_BARE},
         {"with a cookie in front", 41, 34, 0x08, 300, 16390, FIRST_WITH_COOKIE},
         {"with another notify in front", 41, 34, 0x08, 300, 16388, FIRST_BARE},
         {"ends before the notify's type", 41, 34, 0x08, 35, 16390, FIRST_BARE},

@@ -37,7 +37,8 @@ static const struct bad keys_and_types_rows[] = {
     {"user: root", "frobnicate: 1",
      "63:1: unknown key 'frobnicate'; known here: listen, workers, shard_bits, plane, store, fleet_key, "
      "limits, steering, fleet, "
-     "identities, pools, connections, proposals, timers, mobike, childless, log, metrics, control, user"},
+     "identities, pools, connections, proposals, timers, mobike, childless, resumption, crash_detection, "
+     "redirect, log, metrics, control, user"},
     {"    pool: people", "    Pool: people",
      "38:5: connections[0]: unknown key 'Pool'; did you mean 'pool'?"},
     {"    secrets:\n      - id: alice", "    secrets:\n      - di: alice",
@@ -265,6 +266,23 @@ static const struct bad networks_rows[] = {
 Test(config_bad, networks)
 {
     rows_check(networks_rows, HF_COUNT(networks_rows));
+}
+
+static const struct bad mobility_rows[] = {
+    {"{trust_addresses: true}", "{}\nresumption: {lifetime: 2d}",
+     "65:24: resumption.lifetime: 2d is not between 10s and 1d, or never"},
+    {"{trust_addresses: true}", "{}\nresumption: {lifetime: 5}",
+     "65:24: resumption.lifetime: '5' is not a duration; write it like 30m, 8h, 1d, or never"},
+    {"{trust_addresses: true}", "{}\nredirect: {sessions: true}", "65:1: redirect.to: missing"},
+    {"{trust_addresses: true}", "{}\nredirect: {to: \"*.example.net\"}",
+     "65:16: redirect.to: '*.example.net' is neither an IP address nor a name"},
+    {"{trust_addresses: true}", "{}\nredirect: {to: 198.51.100.1}",
+     "65:16: redirect.to: 198.51.100.1 is one of listen.addresses: clients would come back"},
+};
+
+Test(config_bad, mobility)
+{
+    rows_check(mobility_rows, HF_COUNT(mobility_rows));
 }
 
 static const struct bad identities_and_connections_rows[] = {

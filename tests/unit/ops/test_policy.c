@@ -107,6 +107,10 @@ Test(policy, of_everything)
     cr_assert_eq(policy->child.rekey_group, POLICY_GROUP_SAME);
     cr_assert(!policy->childless && !policy->esp.ke_required);
     cr_assert_eq(policy->timers.auth_lifetime, 0);
+    cr_assert_eq(policy->resumption.lifetime, 3600 * NS_PER_S);
+    cr_assert_eq(policy->resumption.store_failure, POLICY_STORE_ACCEPT);
+    cr_assert(policy->crash_detection);
+    cr_assert_eq(policy->redirect.type, 0);
     policy_free(policy);
     policy_free(NULL);
 }

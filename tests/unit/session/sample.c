@@ -111,6 +111,7 @@ void sample_suite(uint16_t encr, uint16_t bits, uint16_t integ, uint16_t prf,
         .addresses = {addr("10.1.0.7"), addr("fd00:1::7")},
         .num_addresses = 2,
         .established_unix_s = 1700000000,
+        .login_unix_s = 1700000000,
         .written_unix_s = -1,
         .num_children = 1,
     };
@@ -158,6 +159,11 @@ void sample_large(struct session_record *ret_record)
     ret_record->children[2].packets = 7;
     ret_record->auth_until_unix_s = 1700003600;
     ret_record->turn = 3;
+    ret_record->login_unix_s = 1699990000;
+    ret_record->cert = (struct cert_mark){.not_after_unix_s = 1800000000};
+    memset(ret_record->cert.issuer, 'i', sizeof(ret_record->cert.issuer));
+    memset(ret_record->cert.serial + 4, 's', 16);
+    ret_record->peer = RECORD_PEER_SYNC_IDS | RECORD_PEER_REDIRECT;
     rekey_fill(ret_record);
 }
 
@@ -222,7 +228,8 @@ bool records_equal(const struct session_record *a, const struct session_record *
         strcmp(a->pool, b->pool) == 0 && a->num_addresses == b->num_addresses &&
         a->established_unix_s == b->established_unix_s && a->written_unix_s == b->written_unix_s &&
         a->auth_until_unix_s == b->auth_until_unix_s && a->turn == b->turn &&
-        a->num_children == b->num_children && span_equal(a->response, b->response) &&
+        a->login_unix_s == b->login_unix_s && memcmp(&a->cert, &b->cert, sizeof(a->cert)) == 0 &&
+        a->peer == b->peer && a->num_children == b->num_children && span_equal(a->response, b->response) &&
         requests_equal(&a->request, &b->request) && formers_equal(&a->former, &b->former);
     for (uint32_t i = 0; equal && i < a->num_addresses; i++) {
         equal = ip_equal(&a->addresses[i], &b->addresses[i]);

@@ -150,6 +150,25 @@ Test(message, bad_notifies_deletes_and_attributes_have_a_cause)
     bodies_check(rows, HF_COUNT(rows));
 }
 
+/* RFC 5723 7, RFC 6290 5, RFC 6311 6 */
+Test(message, bad_notifies_of_mobility_have_a_cause)
+{
+    static const struct body_row rows[] = {
+        {PAYLOAD_NOTIFY, "00 00 4019 00000001", CAUSE_NOTIFY_SYNTAX}, /* TICKET_LT_OPAQUE */
+        {PAYLOAD_NOTIFY, "00 00 4019 00000001 aa", CAUSE_NONE},
+        {PAYLOAD_NOTIFY, "00 00 401d", CAUSE_NOTIFY_SYNTAX}, /* TICKET_OPAQUE */
+        {PAYLOAD_NOTIFY, "00 00 401d aa", CAUSE_NONE},
+        {PAYLOAD_NOTIFY, "01 00 4023 aa*15", CAUSE_NOTIFY_SYNTAX}, /* QCD_TOKEN */
+        {PAYLOAD_NOTIFY, "01 00 4023 aa*16", CAUSE_NONE},
+        {PAYLOAD_NOTIFY, "01 00 4023 aa*129", CAUSE_NOTIFY_SYNTAX},
+        {PAYLOAD_NOTIFY, "00 00 4026 aa*11", CAUSE_NOTIFY_SYNTAX}, /* IKEV2_MESSAGE_ID_SYNC */
+        {PAYLOAD_NOTIFY, "00 00 4026 aa*12", CAUSE_NONE},
+        {PAYLOAD_NOTIFY, "00 00 4027 aa*6", CAUSE_NOTIFY_SYNTAX}, /* IPSEC_REPLAY_COUNTER_SYNC */
+        {PAYLOAD_NOTIFY, "00 00 4027 aa*8", CAUSE_NONE},
+    };
+    bodies_check(rows, HF_COUNT(rows));
+}
+
 /* A message of `count` payloads of one type with one body. */
 static enum cause message_of(uint8_t type, const char *hex, uint32_t count, struct message *ret_message)
 {
