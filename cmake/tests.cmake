@@ -1,5 +1,5 @@
 # tests/unit/<name>/*.c -> unit_<name> (Criterion), with the layer of that name or, when there is none, all of
-# the core; tests/lib -> hf_testlib; tests/sim -> sim; tests/fuzz/fuzz_<x>.c -> fuzz_<x>, which in all but the
+# the core; tests/lib -> hf_testlib; tests/sim -> sim; tests/fleetsim -> fleetsim; tests/fuzz/fuzz_<x>.c -> fuzz_<x>, which in all but the
 # fuzz preset replays the files it is given.
 
 if(NOT BUILD_TESTING)
@@ -63,6 +63,12 @@ if(sim_sources)
     target_link_libraries(sim PRIVATE hf_testlib)
     add_test(NAME sim COMMAND sim)
 endif()
+
+file(GLOB fleetsim_sources CONFIGURE_DEPENDS tests/fleetsim/*.c)
+add_executable(fleetsim ${fleetsim_sources})
+set_target_properties(fleetsim PROPERTIES HF_REPEATABLE ON)
+target_link_libraries(fleetsim PRIVATE hf_testlib)
+add_test(NAME fleetsim COMMAND fleetsim)
 
 file(GLOB fuzz_sources CONFIGURE_DEPENDS tests/fuzz/fuzz_*.c)
 file(GLOB fuzz_helpers CONFIGURE_DEPENDS tests/fuzz/*.c)

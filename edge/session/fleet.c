@@ -120,6 +120,8 @@ static void store_answered(struct fleet *fleet, const struct store_done *done)
         lease_answered(fleet, done);
     } else if (done->type == STORE_VIEW) {
         view_answered(fleet, done);
+    } else if (done->type == STORE_RELEASE) {
+        view_want_now(fleet);
     } else if (done->type == STORE_UNLEASE && fleet->lease.is_over) {
         fleet->is_left = true;
     }

@@ -49,7 +49,7 @@ struct fleet_config {
 enum fleet_event_type {
     FLEET_EVENT_START,
     FLEET_EVENT_TIMER,
-    FLEET_EVENT_STORE_DONE,   /* of STORE_LEASE, STORE_UNLEASE, STORE_VIEW */
+    FLEET_EVENT_STORE_DONE,   /* of STORE_LEASE, STORE_UNLEASE, STORE_VIEW, STORE_RELEASE */
     FLEET_EVENT_STORE_RECORD, /* of STORE_VIEW */
     FLEET_EVENT_HEARTBEAT,    /* authentic; from a node of the fleet */
     FLEET_EVENT_SHARD,        /* what became of a take or a give, or a shard was lost to another */
@@ -151,10 +151,13 @@ struct fleet_effect {
         struct {
             uint16_t shard;
             uint16_t epoch; /* FLEET_EFFECT_TAKE: the claimed epoch must be above this one; FLEET_EFFECT_DROP:
-                               the other's */
+                               the other's, at least ours */
             uint16_t to;    /* FLEET_EFFECT_GIVE: who will take it; 0: whoever comes */
         } shard;
-        bool may_begin; /* FLEET_EFFECT_LEASE */
+        struct { /* FLEET_EFFECT_LEASE: at each renewal, and when it ends */
+            bool may_begin;
+            ns_t until; /* of the events' clock: from then on not, even when nobody has said so */
+        };
         struct {
             uint16_t shard, primary, secondary; /* nodes; 0: nobody */
         } row;

@@ -85,7 +85,7 @@ void beat_received(struct fleet *fleet, const struct fleet_heartbeat *heartbeat)
 
 void beat_hurry(struct fleet *fleet)
 {
-    for (uint32_t i = 0; i < FLEET_MEMBERS_MAX; i++) {
+    for (uint32_t i = 0; i < fleet->peers_end; i++) {
         if (fleet->peers[i].is_used) {
             beat_answer(fleet, &fleet->peers[i]);
         }
@@ -150,7 +150,7 @@ static void beat_send(struct fleet *fleet, struct peer *peer)
 
 void beats_work(struct fleet *fleet)
 {
-    for (uint32_t i = 0; i < FLEET_MEMBERS_MAX; i++) {
+    for (uint32_t i = 0; i < fleet->peers_end; i++) {
         struct peer *peer = &fleet->peers[i];
         if (!peer->is_used || peer->member.node == fleet_self(fleet) || !peer_is_up(peer)) {
             continue;

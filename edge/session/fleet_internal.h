@@ -44,7 +44,8 @@ struct part {
     uint16_t wanted, secondary; /* its place; RENDEZVOUS_NOBODY */
     uint16_t row_primary, row_secondary; /* as told */
     uint16_t to;                         /* PART_GIVING */
-    uint16_t from;                       /* taken over from; 0: not from the dead */
+    uint16_t from;                       /* being taken over from; 0: not from the dead */
+    uint16_t heir_of;                    /* what we have was taken from this dead node; 0: it was released */
     uint8_t state;
     uint8_t failures;
     bool was_given;     /* by us, and nobody has taken it since, that we know of */
@@ -75,8 +76,9 @@ struct peer {
 
 struct fleet_own_lease {
     bool is_valid, was_valid;
-    bool is_taken; /* another process has our number */
-    bool is_over;  /* unleased */
+    bool is_taken;   /* another process has our number */
+    bool is_over;    /* unleased */
+    ns_t refused_at; /* since when; 0: not */
     ns_t valid_until, joined_at, ask_at, sent[FLEET_LEASES_MAX], sent_last;
     uint64_t asked, answered; /* numbers of renewals */
     ns_t takes_from;          /* nothing of others is claimed before; NS_NEVER without lease */
@@ -122,6 +124,7 @@ struct fleet {
     struct fleet_reading reading;
 
     struct peer peers[FLEET_MEMBERS_MAX];
+    uint32_t peers_end;                   /* slots from here on were never used */
     uint16_t slot_of[FLEET_NODE_MAX + 1]; /* slot + 1 */
     struct rendezvous_member members[FLEET_MEMBERS_MAX];
     uint32_t num_members;

@@ -39,6 +39,13 @@ static void lease_ask(struct fleet *fleet)
     lease->ask_at = fleet->now + fleet->config.lease / 2; /* without an answer */
 }
 
+static void lease_tell(struct fleet *fleet)
+{
+    struct fleet_effect *effect = fleet_emit(fleet, FLEET_EFFECT_LEASE);
+    effect->may_begin = fleet->lease.is_valid;
+    effect->until = fleet->lease.is_valid ? fleet->lease.valid_until : fleet->now;
+}
+
 /* Others that could not reach the store either have a lease's time to renew theirs. */
 static void lease_joined(struct fleet *fleet)
 {
@@ -49,7 +56,6 @@ static void lease_joined(struct fleet *fleet)
     lease->takes_from = fleet->now + fleet->config.lease;
     lease->joined_at = fleet->now;
     fleet->is_joined_view_read = false;
-    fleet_emit(fleet, FLEET_EFFECT_LEASE)->may_begin = true;
     view_want_now(fleet);
     beat_hurry(fleet);
     places_changed(fleet);
@@ -60,12 +66,28 @@ static void lease_renewed(struct fleet *fleet, const struct store_done *done)
     struct fleet_own_lease *lease = &fleet->lease;
     ns_t until = lease->sent[done->token % FLEET_LEASES_MAX] + fleet->config.lease - margin_of(fleet);
     lease->is_taken = false;
+    lease->refused_at = 0;
     lease->valid_until = HF_MAX(lease->valid_until, until);
     if (done->view != fleet->view || !fleet->is_view_read) {
         view_want(fleet);
     }
     if (!lease->is_valid && fleet->now < lease->valid_until) {
         lease_joined(fleet);
+    }
+    if (lease->is_valid) {
+        lease_tell(fleet);
+    }
+}
+
+/* For as long as a lease lasts it may be the one of our own former process. */
+static void lease_refused(struct fleet *fleet)
+{
+    struct fleet_own_lease *lease = &fleet->lease;
+    if (lease->refused_at == 0) {
+        lease->refused_at = fleet->now;
+    } else if (!lease->is_taken && fleet->now - lease->refused_at > 2 * fleet->config.lease) {
+        lease->is_taken = true;
+        fleet_news(fleet, FLEET_NEWS_NODE_ID_TAKEN, fleet_self(fleet), 0, 0);
     }
 }
 
@@ -79,9 +101,8 @@ void lease_answered(struct fleet *fleet, const struct store_done *done)
     lease->answered = done->token;
     if (done->result == STORE_OK) {
         lease_renewed(fleet, done);
-    } else if (done->result == STORE_FENCED && !lease->is_taken) {
-        lease->is_taken = true;
-        fleet_news(fleet, FLEET_NEWS_NODE_ID_TAKEN, fleet_self(fleet), 0, 0);
+    } else if (done->result == STORE_FENCED) {
+        lease_refused(fleet);
     }
     if (done->token == lease->asked) {
         ns_t pause = done->result == STORE_OK ? fleet->config.lease / 4 : fleet->config.lease / 8;
@@ -96,7 +117,7 @@ void lease_check(struct fleet *fleet)
     }
     fleet->lease.is_valid = false;
     fleet->lease.takes_from = NS_NEVER;
-    fleet_emit(fleet, FLEET_EFFECT_LEASE)->may_begin = false;
+    lease_tell(fleet);
     fleet_news(fleet, FLEET_NEWS_LEASE_LOST, 0, 0, 0);
     beat_hurry(fleet);
 }
@@ -119,11 +140,9 @@ void lease_work(struct fleet *fleet)
 void lease_end(struct fleet *fleet)
 {
     struct fleet_own_lease *lease = &fleet->lease;
-    if (lease->is_valid) {
-        fleet_emit(fleet, FLEET_EFFECT_LEASE)->may_begin = false;
-    }
     lease->is_valid = false;
     lease->is_over = true;
+    lease_tell(fleet);
     fleet_emit(fleet, FLEET_EFFECT_STORE)->store = (struct store_op){
         .type = STORE_UNLEASE,
         .token = lease->asked + 1,

@@ -18,7 +18,7 @@ static bool takeover_goes_on(const struct fleet *fleet, uint16_t node)
 static void tell_takeovers(struct fleet *fleet)
 {
     fleet->is_takeover_changed = false;
-    for (uint32_t i = 0; i < FLEET_MEMBERS_MAX; i++) {
+    for (uint32_t i = 0; i < fleet->peers_end; i++) {
         struct peer *peer = &fleet->peers[i];
         if (!peer->is_used || peer->taken == 0 || takeover_goes_on(fleet, peer->member.node)) {
             continue;

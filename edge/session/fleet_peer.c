@@ -26,6 +26,7 @@ struct peer *peer_add(struct fleet *fleet, uint16_t node)
             *peer = (struct peer){.is_used = true, .told = FLEET_MEMBER_DEAD, .is_changed = true};
             peer->member.node = node;
             fleet->slot_of[node] = (uint16_t)(i + 1);
+            fleet->peers_end = HF_MAX(fleet->peers_end, i + 1);
             places_changed(fleet);
             return peer;
         }
@@ -62,7 +63,7 @@ static bool is_other(const struct fleet *fleet, const struct peer *peer)
 
 void peers_forgive(struct fleet *fleet, ns_t slept)
 {
-    for (uint32_t i = 0; i < FLEET_MEMBERS_MAX; i++) {
+    for (uint32_t i = 0; i < fleet->peers_end; i++) {
         struct peer *peer = &fleet->peers[i];
         if (is_other(fleet, peer) && peer->is_alive) {
             peer->heard_at += slept;
@@ -72,7 +73,7 @@ void peers_forgive(struct fleet *fleet, ns_t slept)
 
 bool peers_all_heard(const struct fleet *fleet)
 {
-    for (uint32_t i = 0; i < FLEET_MEMBERS_MAX; i++) {
+    for (uint32_t i = 0; i < fleet->peers_end; i++) {
         const struct peer *peer = &fleet->peers[i];
         if (is_other(fleet, peer) && !(peer->was_heard && peer->is_alive)) {
             return false;
@@ -155,7 +156,7 @@ static void peer_tell(struct fleet *fleet, struct peer *peer)
 
 void peers_work(struct fleet *fleet)
 {
-    for (uint32_t i = 0; i < FLEET_MEMBERS_MAX; i++) {
+    for (uint32_t i = 0; i < fleet->peers_end; i++) {
         struct peer *peer = &fleet->peers[i];
         if (!is_other(fleet, peer)) {
             continue;

@@ -4,7 +4,7 @@
 
 static uint16_t site_of(const struct fleet *fleet, const struct peer *peer)
 {
-    for (uint32_t i = 0; i < FLEET_MEMBERS_MAX; i++) {
+    for (uint32_t i = 0; i < fleet->peers_end; i++) {
         const struct peer *other = &fleet->peers[i];
         if (other->is_used && strcmp(other->member.site_name, peer->member.site_name) == 0) {
             return (uint16_t)i;

@@ -38,19 +38,23 @@ static void part_row(struct fleet *fleet, uint32_t shard)
 }
 
 /* A higher epoch than ours, or another owner with the same one: the store forgot our claim, and another made
- * its own since. */
+ * its own since. Or it forgot our claim, and the node that we took for dead is back and has the shard still:
+ * it may have written since, and what we have is older. */
 static bool part_is_lost(const struct fleet *fleet, const struct part *part)
 {
-    return part_is_ours(part) &&
-           (epoch_is_newer(part->epoch, part->own_epoch) ||
-            (part->epoch == part->own_epoch && part->owner != 0 && part->owner != fleet_self(fleet)));
+    if (!part_is_ours(part) || part->owner == 0 || part->owner == fleet_self(fleet)) {
+        return part_is_ours(part) && epoch_is_newer(part->epoch, part->own_epoch);
+    }
+    return !epoch_is_newer(part->own_epoch, part->epoch) ||
+           (part->owner == part->heir_of && peer_is_up(peer_get(fleet, part->owner)));
 }
 
 static void part_drop(struct fleet *fleet, uint32_t shard)
 {
     struct fleet_effect *effect = fleet_emit(fleet, FLEET_EFFECT_DROP);
     effect->shard.shard = (uint16_t)shard;
-    effect->shard.epoch = fleet->parts[shard].epoch;
+    const struct part *part = &fleet->parts[shard];
+    effect->shard.epoch = epoch_is_newer(part->own_epoch, part->epoch) ? part->own_epoch : part->epoch;
     effect->shard.to = 0;
     part_set_state(fleet, shard, PART_DROPPING);
 }

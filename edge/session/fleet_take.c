@@ -38,6 +38,13 @@ static bool part_is_forgotten(const struct fleet *fleet, const struct part *part
     return part->state == PART_OWNED && (part->owner != fleet_self(fleet) || part->epoch != part->own_epoch);
 }
 
+/* We gave it, another took it, and the store has forgotten both: it is said once more that it is not ours, or
+ * the other could not claim it again. */
+static bool part_is_ghost(const struct fleet *fleet, const struct part *part)
+{
+    return part->state == PART_NONE && part->owner == fleet_self(fleet) && !part_is_free(fleet, part);
+}
+
 /* Who restarted finds shards that are its own by the table: nobody else may take them, wherever they belong
  * now. */
 static bool part_is_mine(const struct fleet *fleet, const struct part *part)
@@ -53,7 +60,7 @@ static bool part_is_stray(const struct fleet *fleet, const struct part *part)
 
 bool part_is_takeable(const struct fleet *fleet, const struct part *part)
 {
-    return part_is_forgotten(fleet, part) ||
+    return part_is_forgotten(fleet, part) || part_is_ghost(fleet, part) ||
            (part->state == PART_NONE && !fleet->is_leaving && part_is_free(fleet, part) &&
             (part_is_mine(fleet, part) || part_is_stray(fleet, part)));
 }
@@ -88,12 +95,30 @@ static bool may_take(struct fleet *fleet)
     return false;
 }
 
+static void ghost_release(struct fleet *fleet, uint32_t shard)
+{
+    struct part *part = &fleet->parts[shard];
+    part->retry_at = fleet->now + FLEET_RETRY_MAX_NS;
+    fleet_emit(fleet, FLEET_EFFECT_STORE)->store = (struct store_op){.type = STORE_RELEASE,
+                                                                     .token = ++fleet->next_token,
+                                                                     .shard = (uint16_t)shard,
+                                                                     .epoch = part->epoch,
+                                                                     .replaces = STORE_NO_INDEX};
+}
+
 static void take(struct fleet *fleet, uint32_t shard)
 {
     struct part *part = &fleet->parts[shard];
+    if (part_is_ghost(fleet, part)) {
+        ghost_release(fleet, shard);
+        return;
+    }
     part->is_again = part->state == PART_OWNED;
     part->is_substitute = !part->is_again && !part_is_mine(fleet, part);
     part->from = part_is_of_dead(fleet, part) && !part->is_again ? part->owner : 0;
+    if (!part->is_again) {
+        part->heir_of = part->from;
+    }
     if (part->from != 0) {
         rate_use(&fleet->take_rate, fleet->now);
     }

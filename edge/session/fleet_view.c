@@ -183,13 +183,13 @@ static bool is_bad_node(const struct fleet_reading *reading, uint16_t node)
 static void members_apply(struct fleet *fleet)
 {
     struct fleet_reading *reading = &fleet->reading;
-    for (uint32_t i = 0; i < FLEET_MEMBERS_MAX; i++) {
+    for (uint32_t i = 0; i < fleet->peers_end; i++) {
         fleet->peers[i].is_in_view = false;
     }
     for (uint32_t i = 0; i < reading->num_members; i++) {
         member_apply(fleet, &reading->members[i], reading->has_lease[i]);
     }
-    for (uint32_t i = 0; i < FLEET_MEMBERS_MAX; i++) {
+    for (uint32_t i = 0; i < fleet->peers_end; i++) {
         struct peer *peer = &fleet->peers[i];
         if (!peer->is_used || peer->is_in_view || peer->member.node == fleet_self(fleet) ||
             is_bad_node(reading, peer->member.node)) {

@@ -24,7 +24,8 @@ Test(fleet_lease, joins_takes_everything_and_renews)
         leases += rig->effects[i].type == FLEET_EFFECT_STORE && rig->effects[i].store.type == STORE_LEASE;
     }
     cr_expect(leases >= 39 && leases <= 41, "%u renewals in ten leases", leases);
-    cr_expect_eq(rig_count(rig, FLEET_EFFECT_LEASE), 0);
+    cr_expect_eq(rig_count(rig, FLEET_EFFECT_LEASE), leases, "each says how long it holds");
+    cr_expect(rig_last(rig, FLEET_EFFECT_LEASE)->until > rig->now);
     rig_free(rig);
 }
 

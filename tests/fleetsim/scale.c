@@ -1,0 +1,6 @@
+#include "tests/fleetsim/fleetsim.h"
+
+int scale_report(void)
+{
+    return 0;
+}
