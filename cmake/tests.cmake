@@ -1,6 +1,6 @@
 # tests/unit/<name>/*.c -> unit_<name> (Criterion), with the layer of that name or, when there is none, all of
-# the core; tests/lib -> hf_testlib; tests/sim -> sim; tests/fleetsim -> fleetsim; tests/fuzz/fuzz_<x>.c -> fuzz_<x>, which in all but the
-# fuzz preset replays the files it is given.
+# the core; tests/lib -> hf_testlib; tests/sim -> sim; tests/fleetsim -> fleetsim; tests/fuzz/fuzz_<x>.c ->
+# fuzz_<x>, which in all but the fuzz preset replays the files it is given.
 
 if(NOT BUILD_TESTING)
     return()
