@@ -1,5 +1,5 @@
-# BoringSSL, static. A target with the property HF_REPEATABLE gets the one whose random numbers repeat: the
-# simulator and the fuzzers.
+# BoringSSL, static: libcrypto, and libssl for the layer that asks for it. A target with the property
+# HF_REPEATABLE gets the one whose random numbers repeat: the simulator and the fuzzers.
 
 set(BORINGSSL_ROOT /opt/boringssl CACHE PATH "BoringSSL: include/openssl and lib/libcrypto.a")
 set(BORINGSSL_FUZZ_ROOT ${BORINGSSL_ROOT}-fuzz CACHE PATH "the same with BORINGSSL_UNSAFE_DETERMINISTIC_MODE")
@@ -17,6 +17,10 @@ find_package(Threads REQUIRED)
 foreach(variant boringssl boringssl_fuzz)
     add_library(${variant} STATIC IMPORTED)
     target_link_libraries(${variant} INTERFACE Threads::Threads)
+    add_library(${variant}_tls STATIC IMPORTED)
+    target_link_libraries(${variant}_tls INTERFACE ${variant})
 endforeach()
 set_target_properties(boringssl PROPERTIES IMPORTED_LOCATION ${BORINGSSL_ROOT}/lib/libcrypto.a)
 set_target_properties(boringssl_fuzz PROPERTIES IMPORTED_LOCATION ${BORINGSSL_FUZZ_ROOT}/lib/libcrypto.a)
+set_target_properties(boringssl_tls PROPERTIES IMPORTED_LOCATION ${BORINGSSL_ROOT}/lib/libssl.a)
+set_target_properties(boringssl_fuzz_tls PROPERTIES IMPORTED_LOCATION ${BORINGSSL_FUZZ_ROOT}/lib/libssl.a)
