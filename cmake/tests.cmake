@@ -103,6 +103,8 @@ foreach(source IN LISTS bench_sources)
     target_link_libraries(${name} PRIVATE hf_plane)
 endforeach()
 
+target_link_libraries(bench_store PRIVATE hf_store)
+
 # The steering program in a wrapper, on the frames and the scene of its unit tests.
 hf_bpf(tests/bench/steer_wrap.bpf.c steer_wrap_bpf skeleton ebpf/steer.bpf.c tests/bench/steer_wrap.h)
 target_sources(bench_steer PRIVATE ${skeleton} tests/unit/ebpf/case.c tests/unit/ebpf/frame.c

@@ -27,8 +27,11 @@ static struct store *store_new(struct harness *h, const struct store_options *op
         return store_memory_new(options);
     case HARNESS_LMDB:
         return store_lmdb_open(options, ret_error);
-    default:
+    case HARNESS_SHARED_MEMORY:
         return store_memory_join(options, h->medium->memory);
+    default:
+        h->medium->options.store = *options;
+        return store_valkey_open(&h->medium->options, ret_error);
     }
 }
 
@@ -51,7 +54,7 @@ void harness_open(struct harness *h)
 static struct harness *harness_alloc(int kind, struct harness_medium *medium, uint16_t node,
                                      uint64_t instance)
 {
-    static const char *const names[HARNESS_KINDS] = {"memory", "lmdb", "shared memory"};
+    static const char *const names[] = {"memory", "lmdb", "shared memory", "valkey", "cluster"};
     struct harness *h = calloc(1, sizeof(*h));
     h->number = kind;
     h->kind = names[kind];
@@ -67,17 +70,118 @@ static struct harness *harness_alloc(int kind, struct harness_medium *medium, ui
     return h;
 }
 
+/* ---- what several nodes share */
+
+static struct harness_medium *medium_memory(void)
+{
+    struct harness_medium *medium = calloc(1, sizeof(*medium));
+    medium->memory = memory_medium_new(HARNESS_SHARDS);
+    memory_medium_set_clock(medium->memory, 0);
+    return medium;
+}
+
+struct harness_medium *harness_servers(size_t count, const char *const *args)
+{
+    static const char *const none[] = {"--save", "", "--appendonly", "no", NULL};
+    struct harness_medium *medium = calloc(1, sizeof(*medium));
+    snprintf(medium->folder, sizeof(medium->folder), "/tmp/holdfast-valkey-XXXXXX");
+    cr_assert_not_null(mkdtemp(medium->folder));
+    for (size_t i = 0; i < count; i++) {
+        server_init(&medium->servers[i], medium->folder, args != NULL ? args : none);
+        server_start(&medium->servers[i]);
+        medium->addresses[i] =
+            (struct store_valkey_server){.host = "127.0.0.1", .port = medium->servers[i].port};
+    }
+    medium->num_servers = count;
+    medium->options =
+        (struct store_valkey_options){.servers = medium->addresses, .num_servers = count, .fleet = "test"};
+    medium->options.timeout_ms = 5000; /* the machine may be busy */
+    return medium;
+}
+
+static struct harness_medium *medium_cluster(void)
+{
+    static const char *const args[] = {"--save",
+                                       "",
+                                       "--cluster-enabled",
+                                       "yes",
+                                       "--cluster-node-timeout",
+                                       "1000",
+                                       "--cluster-config-file",
+                                       "nodes.conf",
+                                       NULL};
+    static const char *const slots[] = {"0 5460", "5461 10922", "10923 16383"};
+    struct harness_medium *medium = harness_servers(3, args);
+    for (size_t i = 0; i < 3; i++) {
+        char line[80];
+        snprintf(line, sizeof(line), "CLUSTER ADDSLOTSRANGE %s", slots[i]);
+        server_await(&medium->servers[i], line, "OK");
+        snprintf(line, sizeof(line), "CLUSTER MEET 127.0.0.1 %u", medium->servers[i].port);
+        server_await(&medium->servers[0], line, "OK");
+    }
+    for (size_t i = 0; i < 3; i++) {
+        server_await(&medium->servers[i], "CLUSTER INFO", "cluster_state:ok");
+        server_await(&medium->servers[i], "CLUSTER INFO", "cluster_size:3");
+    }
+    medium->options.num_servers = 1; /* the others are found */
+    return medium;
+}
+
+void harness_medium_end(struct harness_medium *medium)
+{
+    if (medium != NULL && --medium->users == 0) {
+        memory_medium_free(medium->memory);
+        for (size_t i = 0; i < medium->num_servers; i++) {
+            server_kill(&medium->servers[i]);
+        }
+        if (medium->folder[0] != 0) {
+            folder_remove(medium->folder);
+        }
+        free(medium);
+    }
+}
+
+static struct harness_medium *the_cluster;
+
+static struct harness_medium *cluster_empty(void)
+{
+    if (the_cluster == NULL) {
+        the_cluster = medium_cluster();
+        the_cluster->users++;
+    }
+    for (size_t i = 0; i < the_cluster->num_servers; i++) {
+        server_await(&the_cluster->servers[i], "FLUSHALL", "OK");
+    }
+    return the_cluster;
+}
+
+void harness_cluster_end(void)
+{
+    harness_medium_end(the_cluster);
+    the_cluster = NULL;
+}
+
+struct harness *harness_open_on(struct harness_medium *medium, int kind)
+{
+    return harness_alloc(kind, medium, 1, 0x1111);
+}
+
+struct harness *harness_on(struct harness_medium *medium, int kind)
+{
+    struct harness *h = harness_open_on(medium, kind);
+    cr_assert_eq(harness_lease(h, "first", 600 * 1000), STORE_OK, "%s", h->kind);
+    return h;
+}
+
 struct harness *harness_new(int kind)
 {
     if (kind < HARNESS_FLEETS) {
         return harness_alloc(kind, NULL, 0, 0);
     }
-    struct harness_medium *medium = calloc(1, sizeof(*medium));
-    medium->memory = memory_medium_new(HARNESS_SHARDS);
-    memory_medium_set_clock(medium->memory, 0);
-    struct harness *h = harness_alloc(kind, medium, 1, 0x1111);
-    cr_assert_eq(harness_lease(h, "first", 600 * 1000), STORE_OK);
-    return h;
+    if (kind == HARNESS_VALKEY) {
+        return harness_on(harness_servers(1, NULL), kind);
+    }
+    return harness_on(kind == HARNESS_CLUSTER ? cluster_empty() : medium_memory(), kind);
 }
 
 struct harness *harness_join(struct harness *other, uint16_t node, uint64_t instance)
@@ -88,16 +192,12 @@ struct harness *harness_join(struct harness *other, uint16_t node, uint64_t inst
 
 void harness_pass(struct harness *h, uint32_t ms)
 {
+    if (h->medium->memory == NULL) {
+        usleep(ms * 1000);
+        return;
+    }
     h->medium->now += ms * NS_PER_MS;
     memory_medium_set_clock(h->medium->memory, h->medium->now);
-}
-
-static void medium_leave(struct harness_medium *medium)
-{
-    if (medium != NULL && --medium->users == 0) {
-        memory_medium_free(medium->memory);
-        free(medium);
-    }
 }
 
 static void records_forget(struct harness *h)
@@ -126,7 +226,7 @@ void harness_free(struct harness *h)
 {
     harness_close(h);
     records_forget(h);
-    medium_leave(h->medium);
+    harness_medium_end(h->medium);
     folder_remove(h->path);
     free(h);
 }

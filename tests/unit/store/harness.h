@@ -2,13 +2,21 @@
  * result. */
 #pragma once
 
-#include "edge/store/store.h"
+#include "edge/store/valkey.h"
+#include "tests/unit/store/server.h"
+
+enum { HARNESS_SERVERS_MAX = 3 };
 
 /* What stores of several nodes share. */
 struct harness_medium {
     uint32_t users;
     struct memory_medium *memory;
     ns_t now;
+    char folder[64]; /* of the servers */
+    struct server servers[HARNESS_SERVERS_MAX];
+    size_t num_servers;
+    struct store_valkey_server addresses[HARNESS_SERVERS_MAX];
+    struct store_valkey_options options; /* but node and instance */
 };
 
 struct harness {
@@ -37,12 +45,23 @@ enum {
     HARNESS_MEMORY,
     HARNESS_LMDB,
     HARNESS_SHARED_MEMORY,
+    HARNESS_VALKEY,
     HARNESS_KINDS,
+    HARNESS_CLUSTER = HARNESS_KINDS, /* three servers, which stay until harness_cluster_end() */
     HARNESS_FLEETS = HARNESS_SHARED_MEMORY
 };
 
 /* Of a fleet: node 1, with a lease that outlasts the test. */
 struct harness *harness_new(int kind);
+/* The same on servers that are running already; the medium is the harness's from now on. */
+struct harness *harness_on(struct harness_medium *medium, int kind);
+/* Without a lease: for servers that do not work. */
+struct harness *harness_open_on(struct harness_medium *medium, int kind);
+/* Starts `count` servers with these arguments (NULL: none). */
+struct harness_medium *harness_servers(size_t count, const char *const *args);
+void harness_cluster_end(void);
+/* For who counts as a user of the medium himself. */
+void harness_medium_end(struct harness_medium *medium);
 /* Another node on the same medium, or the same node in another life; without a lease. */
 struct harness *harness_join(struct harness *other, uint16_t node, uint64_t instance);
 /* Time passes for the medium. */

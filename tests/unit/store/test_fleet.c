@@ -31,9 +31,9 @@ static void expect_owner(struct harness *h, uint16_t shard, uint16_t owner, uint
     cr_expect_eq(be16_load(owners.data + (size_t)shard * STORE_OWNER_BYTES + 2), epoch, "%s", h->kind);
 }
 
-Test(fleet, one_process_has_the_lease_of_a_node)
+static void one_process_has_the_lease_of_a_node(int first, int end)
 {
-    for (int kind = HARNESS_FLEETS; kind < HARNESS_KINDS; kind++) {
+    for (int kind = first; kind < end; kind++) {
         struct harness *root = harness_new(kind);
         struct harness *a = harness_join(root, 2, 0xaaaa), *b = harness_join(root, 2, 0xbbbb);
         cr_expect_eq(harness_lease(a, "a", TTL_MS), STORE_OK, "%s", a->kind);
@@ -53,9 +53,14 @@ Test(fleet, one_process_has_the_lease_of_a_node)
     }
 }
 
-Test(fleet, a_shard_of_the_dead_is_claimed)
+Test(fleet, one_process_has_the_lease_of_a_node)
 {
-    for (int kind = HARNESS_FLEETS; kind < HARNESS_KINDS; kind++) {
+    one_process_has_the_lease_of_a_node(HARNESS_FLEETS, HARNESS_KINDS);
+}
+
+static void a_shard_of_the_dead_is_claimed(int first, int end)
+{
+    for (int kind = first; kind < end; kind++) {
         struct harness *live = harness_new(kind);
         struct harness *dead = harness_join(live, 2, 0x2222);
         cr_expect_eq(harness_claim(dead, 3), STORE_FENCED, "%s: no lease yet", live->kind);
@@ -85,9 +90,14 @@ Test(fleet, a_shard_of_the_dead_is_claimed)
     }
 }
 
-Test(fleet, a_shard_is_handed_over)
+Test(fleet, a_shard_of_the_dead_is_claimed)
 {
-    for (int kind = HARNESS_FLEETS; kind < HARNESS_KINDS; kind++) {
+    a_shard_of_the_dead_is_claimed(HARNESS_FLEETS, HARNESS_KINDS);
+}
+
+static void a_shard_is_handed_over(int first, int end)
+{
+    for (int kind = first; kind < end; kind++) {
         struct harness *from = harness_new(kind);
         struct harness *to = harness_join(from, 1023, 0x2222);
         cr_assert_eq(harness_lease(to, "to", 600 * 1000), STORE_OK);
@@ -109,9 +119,14 @@ Test(fleet, a_shard_is_handed_over)
     }
 }
 
-Test(fleet, a_view_tells_members_and_owners)
+Test(fleet, a_shard_is_handed_over)
 {
-    for (int kind = HARNESS_FLEETS; kind < HARNESS_KINDS; kind++) {
+    a_shard_is_handed_over(HARNESS_FLEETS, HARNESS_KINDS);
+}
+
+static void a_view_tells_members_and_owners(int first, int end)
+{
+    for (int kind = first; kind < end; kind++) {
         struct harness *h = harness_new(kind);
         struct harness *other = harness_join(h, 300, 0x2222);
         cr_assert_eq(op_of(h, STORE_VIEW, 0, 0), STORE_OK);
@@ -145,9 +160,14 @@ Test(fleet, a_view_tells_members_and_owners)
     }
 }
 
-Test(fleet, once_means_once)
+Test(fleet, a_view_tells_members_and_owners)
 {
-    for (int kind = HARNESS_FLEETS; kind < HARNESS_KINDS; kind++) {
+    a_view_tells_members_and_owners(HARNESS_FLEETS, HARNESS_KINDS);
+}
+
+static void once_means_once(int first, int end)
+{
+    for (int kind = first; kind < end; kind++) {
         struct harness *a = harness_new(kind);
         struct harness *b = harness_join(a, 2, 0x2222);
         struct store_op once = {
@@ -164,10 +184,15 @@ Test(fleet, once_means_once)
     }
 }
 
-/* The same node in a new life has what the old one had, under a new epoch. */
-Test(fleet, a_restarted_node_claims_its_own)
+Test(fleet, once_means_once)
 {
-    for (int kind = HARNESS_FLEETS; kind < HARNESS_KINDS; kind++) {
+    once_means_once(HARNESS_FLEETS, HARNESS_KINDS);
+}
+
+/* The same node in a new life has what the old one had, under a new epoch. */
+static void a_restarted_node_claims_its_own(int first, int end)
+{
+    for (int kind = first; kind < end; kind++) {
         struct harness *root = harness_new(kind);
         struct harness *before = harness_join(root, 5, 1), *after = harness_join(root, 5, 2);
         cr_assert_eq(harness_lease(before, "", TTL_MS), STORE_OK);
@@ -183,6 +208,11 @@ Test(fleet, a_restarted_node_claims_its_own)
         harness_free(after);
         harness_free(root);
     }
+}
+
+Test(fleet, a_restarted_node_claims_its_own)
+{
+    a_restarted_node_claims_its_own(HARNESS_FLEETS, HARNESS_KINDS);
 }
 
 Test(fleet, alone_there_is_no_other)
@@ -211,4 +241,21 @@ Test(fleet, alone_there_is_no_other)
         cr_expect_eq(h->epoch, 2, "%s: epochs are kept", h->kind);
         harness_free(h);
     }
+}
+
+/* All of them on one cluster, because it takes its time to start. */
+Test(fleet, cluster)
+{
+    static void (*const all[])(int first, int end) = {
+        one_process_has_the_lease_of_a_node,
+        a_shard_of_the_dead_is_claimed,
+        a_shard_is_handed_over,
+        a_view_tells_members_and_owners,
+        once_means_once,
+        a_restarted_node_claims_its_own,
+    };
+    for (size_t i = 0; i < HF_COUNT(all); i++) {
+        all[i](HARNESS_CLUSTER, HARNESS_CLUSTER + 1);
+    }
+    harness_cluster_end();
 }
