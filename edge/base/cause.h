@@ -60,6 +60,9 @@
     X(ADDRESS_REFUSED, "address_refused", "client may not move to this address")                             \
     X(STARTING, "starting", "store not read back yet")                                                       \
     X(DRAINING, "draining", "node is draining")                                                              \
+    X(NO_LEASE, "no_lease", "node has no lease in its fleet, nothing new is begun")                          \
+    X(NO_SHARD, "no_shard", "node owns no shard yet")                                                        \
+    X(MOVING, "moving", "session is on its way to another node")                                             \
     X(RATE, "rate", "answer held back by a rate limit")                                                      \
     /* negotiation and authentication: what "why not" says */                                                \
     X(NO_PROPOSAL, "no_proposal", "no common proposal")                                                      \
@@ -118,6 +121,7 @@
     X(ESP_INNER, "esp_inner", "inner packet malformed")                                                      \
     X(ESP_SEQUENCE, "esp_sequence", "ESP sequence numbers used up")                                          \
     X(ESP_VOLUME, "esp_volume", "more bytes or packets than one ESP key may protect")                        \
+    X(ESP_TAKEOVER, "esp_takeover", "ESP under the keys of before a takeover")                               \
     X(TUN_NO_SA, "tun_no_sa", "no child SA for this inner destination")                                      \
     X(TUN_MALFORMED, "tun_malformed", "packet from the tunnel device malformed")                             \
     X(TOO_BIG, "too_big", "packet exceeds the tunnel MTU")                                                   \

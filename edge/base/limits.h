@@ -60,6 +60,8 @@ enum {
      * network. A planned move takes some milliseconds, a takeover a lease's time. */
     FLEET_HELD_BYTES = 1 << 20,
     FLEET_HELD_MS = 3000,
+    FLEET_HANDSHAKES_PER_SHARD = 32, /* slots beside those of sessions */
+    TAKEOVER_REKEYS_PER_S = 300, /* Child SAs of others that one worker rekeys: key exchanges, and writes */
 
     EFFECTS_MAX = 64, /* one core_step */
     EFFECT_BYTES_MAX =

@@ -16,18 +16,25 @@ static uint32_t per_shard(uint32_t total, uint8_t shard_bits)
     return HF_MIN(slots, UINT32_C(1) << (30 - shard_bits));
 }
 
+/* A record leads to the same slot on every node of a fleet, whatever the number of its workers. */
+static uint32_t handshakes_per_shard(const struct core_config *config)
+{
+    return config->in_fleet ? FLEET_HANDSHAKES_PER_SHARD
+                            : (config->half_open_max + config->num_shards - 1) / config->num_shards;
+}
+
 static struct ike_config engine_config(const struct core_config *config)
 {
     struct ike_config engine = {
         .shards = config->shards,
         .num_shards = config->num_shards,
         .shard_bits = config->shard_bits,
-        .sas_per_shard = per_shard(config->sessions_max, config->shard_bits) +
-                         (config->half_open_max + config->num_shards - 1) / config->num_shards,
+        .sas_per_shard = per_shard(config->sessions_max, config->shard_bits) + handshakes_per_shard(config),
         .children_per_shard = per_shard(config->children_max, config->shard_bits),
         .half_open_max = config->half_open_max,
         .spi = config->spi,
         .node = config->node,
+        .in_fleet = config->in_fleet,
         .rand = config->rand,
     };
     memcpy(engine.fleet_key, config->fleet_key, sizeof(engine.fleet_key));
@@ -64,7 +71,8 @@ struct core *core_init(void *memory, const struct core_config *config, void *poo
     memset(core, 0, sizeof(*core));
     core->config = *config;
     core->policy = config->policy;
-    core->claim_retry = NS_NEVER;
+    core->claim_retry = core->poll_at = NS_NEVER;
+    core->work_first = core->work_last = WORK_NONE;
     at += aligned(sizeof(*core));
     core->shards = (struct core_shard *)at;
     memset(core->shards, 0, config->num_shards * sizeof(*core->shards));
@@ -87,15 +95,29 @@ void core_done(struct core *core)
     secret_wipe(core, sizeof(*core));
 }
 
+/* Who is refused has lost the whole shard (docs/FLEET.md, rule 3). */
+static void record_done(struct core *core, uint64_t token, enum ike_store_result result)
+{
+    if (!ike_store_done(core->ike, core->time, token, result)) {
+        shard_answered(core, token);
+    } else if (!core->config.in_fleet) {
+        ike_drop_copy(core->ike, core->time, token); /* there is nobody to have the rest of the shard */
+    } else if (shard_is_fenced(core, token)) {
+        shard_lost(core, ike_shard_position(core->ike, (uint32_t)token));
+    } else {
+        record_done(core, token, IKE_STORE_FAILED);
+    }
+}
+
 static void step_store_done(struct core *core, const struct store_done *done)
 {
-    if ((done->token & START_TOKEN) != 0) {
+    if ((done->token & SHARD_TOKEN) != 0) {
         start_store_done(core, done);
     } else if (done->token != 0) {
         enum ike_store_result result = done->result == STORE_OK       ? IKE_STORE_OK
                                        : done->result == STORE_FENCED ? IKE_STORE_FENCED
                                                                       : IKE_STORE_FAILED;
-        ike_store_done(core->ike, core->time, done->token, result);
+        record_done(core, done->token, result);
     }
 }
 
@@ -114,8 +136,10 @@ static void step_plane_done(struct core *core, const struct plane_done *done)
     } else if (done->type == PLANE_READ) {
         ike_plane_counters(core->ike, core->time, done->child, &traffic);
     } else if (done->type == PLANE_REMOVE) {
-        ike_plane_removed(core->ike, core->time, done->token, &traffic);
+        ike_plane_removed(core->ike, core->time, done->token, done->child,
+                          done->cause == CAUSE_NONE ? &traffic : NULL);
     }
+    shard_answered(core, done->token);
 }
 
 static void step_plane(struct core *core, const struct plane_event *event)
@@ -214,6 +238,7 @@ static void step_event(struct core *core, const struct event *event)
     case EVENT_TIMER:
         start_timer(core);
         ike_timer(core->ike, core->time);
+        shard_timer(core);
         break;
     case EVENT_STORE_DONE:
         step_store_done(core, &event->store);
@@ -234,8 +259,11 @@ static void step_event(struct core *core, const struct event *event)
         step_policy(core, event->policy.policy, event->policy.pool_memory, event->policy.spi);
         break;
     case EVENT_SHARD:
+        shard_event(core, &event->shard);
+        break;
     case EVENT_LEASE:
-        break; /* not yet */
+        ike_lease(core->ike, core->time, event->may_begin);
+        break;
     }
 }
 
@@ -248,12 +276,12 @@ void core_step(struct core *core, const struct event *event, struct effects *ret
     core->time = (struct ike_time){.now = event->now, .unix_s = event->now_unix_s};
     step_event(core, event);
     for (uint32_t i = 0; i < core->num_failed; i++) {
-        ike_store_done(core->ike, core->time, core->failed_tokens[i], IKE_STORE_FAILED);
+        record_done(core, core->failed_tokens[i], IKE_STORE_FAILED);
     }
     core->num_failed = 0;
 }
 
 ns_t core_deadline(const struct core *core)
 {
-    return HF_MIN(core->claim_retry, ike_deadline(core->ike));
+    return HF_MIN(HF_MIN(core->claim_retry, shard_deadline(core)), ike_deadline(core->ike));
 }

@@ -222,6 +222,7 @@ struct core_counters {
     uint64_t moves, mobike_updates;
     uint64_t store_failures, sessions_restored;
     uint64_t tickets, resumptions, resumptions_unchecked; /* RFC 5723 */
+    uint64_t sessions_given;                              /* away, to another node */
     uint32_t sessions, half_open, children, unsaved; /* gauges; unsaved: established, but not in the store */
     uint32_t tables[IKE_TABLES];                     /* entries in use */
 };

@@ -13,18 +13,30 @@ static void host_send(void *context, const struct endpoint *local, const struct 
         (struct effect_send){.local = *local, .remote = *remote, .bytes = copy, .natt = natt};
 }
 
+/* In a fleet most are others'; the gate lets nobody in when all are. */
+static uint32_t draw(struct core *core)
+{
+    uint32_t num_shards = core->config.num_shards;
+    uint32_t position = (uint32_t)(rand_u64(&core->config.rand) % num_shards);
+    for (uint32_t i = 0; core->config.in_fleet && i < num_shards && !ike_shard_is_here(core->ike, position);
+         i++) {
+        position = (position + 1) % num_shards;
+    }
+    return position;
+}
+
 /* The better of a few random shards: evens out addresses without a search. */
 static uint32_t host_shard_pick(void *context, const struct ip_addr *addr)
 {
     struct core *core = context;
     uint32_t near = addr == NULL ? UINT32_MAX : pools_position(core, addr);
-    if (near != UINT32_MAX && shard_is_owned(core->shards[near].state) &&
-        ike_shard_has_room(core->ike, near)) {
+    if (near != UINT32_MAX && ike_shard_is_here(core->ike, near) &&
+        shard_is_owned(core->shards[near].state) && ike_shard_has_room(core->ike, near)) {
         return near;
     }
     uint32_t best = 0, best_left = 0;
     for (int i = 0; i < PICK_TRIES && (i < 2 || best_left == 0); i++) {
-        uint32_t position = (uint32_t)(rand_u64(&core->config.rand) % core->config.num_shards);
+        uint32_t position = draw(core);
         bool usable = shard_is_owned(core->shards[position].state) && ike_shard_has_room(core->ike, position);
         uint32_t left = usable ? pools_left(core, position) : 0;
         if (i == 0 || left > best_left) {
@@ -80,6 +92,7 @@ static void host_child_install(void *context, const struct ike_sa *sa, const str
         .num_ts_local = child->ts->num_local,
         .num_ts_remote = child->ts->num_remote,
         .outbound = child->outbound,
+        .is_deaf = child->exposed && core->policy->takeover_strict,
     };
     memcpy(install->addresses, sa->addresses, sizeof(install->addresses));
     memcpy(install->ts_local, child->ts->v, child->ts->num_local * sizeof(struct ts_range));

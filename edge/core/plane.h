@@ -44,6 +44,7 @@ struct plane_child {
     struct ts_range ts_local[SELECTORS_PER_CHILD_MAX]; /* behind us */
     struct ts_range ts_remote[SELECTORS_PER_CHILD_MAX];
     uint32_t num_ts_local, num_ts_remote;
+    bool is_deaf;  /* what comes in under key_in is dropped (CAUSE_ESP_TAKEOVER): it may be a replay */
     bool outbound; /* carries outbound traffic from the start; a rekeyed child waits for PLANE_OUTBOUND */
 };
 

@@ -64,17 +64,27 @@ static struct pool *pool_of(struct core *core, const struct ip_addr *addr)
     return NULL;
 }
 
+static bool is_of_shard(const struct core *core, const struct pool *pool, const struct ike_address_wish *wish)
+{
+    uint16_t shard;
+    return pool_shard_of(&pool->config.prefix, pool->config.shard_bits, wish->wanted, &shard) &&
+           shard == core->config.shards[wish->position];
+}
+
 bool pools_take(struct core *core, const struct ike_address_wish *wish, struct ip_addr *ret_addr)
 {
     struct pool *pool = family_of(&core->pools[wish->pool], wish->v6);
     if (pool == NULL) {
         return false;
     }
-    if (wish->wanted != NULL && pool_take_at(pool, wish->wanted)) {
+    bool in_fleet = core->config.in_fleet; /* addresses go where their shard goes, and so do routes */
+    if (wish->wanted != NULL && (!in_fleet || is_of_shard(core, pool, wish)) &&
+        pool_take_at(pool, wish->wanted)) {
         *ret_addr = *wish->wanted;
         return true;
     }
-    return pool_take(pool, wish->position, ret_addr);
+    return in_fleet ? pool_take_in(pool, wish->position, ret_addr)
+                    : pool_take(pool, wish->position, ret_addr);
 }
 
 bool pools_take_at(struct core *core, const struct ip_addr *addr)

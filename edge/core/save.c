@@ -40,6 +40,14 @@ static void record_child_from(struct record_child *to, const struct ike_child *f
     memcpy(to->ts_remote, ranges_remote(from->ts), to->num_ts_remote * sizeof(*to->ts_remote));
 }
 
+/* A request in flight that the record does not hold is forgotten with us: the client may never have seen it,
+ * and then waits for its id. If it has, the ids above are tried (edge/ike/request.c). */
+static uint32_t our_next_id(const struct ike_sa *sa)
+{
+    const struct sa_request *own = &sa->request;
+    return own->message.valid && own->kind != REQUEST_REKEY_IKE ? own->message.id : sa->our_next_id;
+}
+
 static void record_from(struct core *core, const struct ike_sa *sa, struct session_record *record)
 {
     struct ike_path path = sa_path(sa);
@@ -50,7 +58,10 @@ static void record_from(struct core *core, const struct ike_sa *sa, struct sessi
                                       .suite = sa->suite,
                                       .keys = sa->keys,
                                       .peer_next_id = sa->peer_next_id,
-                                      .our_next_id = sa->our_next_id,
+                                      .our_next_id = our_next_id(sa),
+                                      .bytes_in = sa->bytes_in,
+                                      .bytes_out = sa->bytes_out,
+                                      .is_given = sa->leave == LEAVE_STORE && !sa->inexact,
                                       .fragmentation = sa->fragmentation,
                                       .natt = path.natt,
                                       .local = path.local,
@@ -71,7 +82,10 @@ static void record_from(struct core *core, const struct ike_sa *sa, struct sessi
     memcpy(record->pool, sa->pool, sizeof(record->pool));
     memcpy(record->addresses, sa->addresses, sizeof(record->addresses));
     for (uint32_t i = 0; i < sa->num_children; i++) {
-        record_child_from(&record->children[i], ike_child_at(core->ike, sa->children[i]));
+        const struct ike_child *child = ike_child_at(core->ike, sa->children[i]);
+        record_child_from(&record->children[i], child);
+        record->bytes_in += child->bytes_in;
+        record->bytes_out += child->bytes_out;
     }
 }
 
@@ -108,7 +122,7 @@ static void former_from(struct core *core, const struct ike_sa *sa, struct save_
                                   .suite = former->suite,
                                   .keys = former->keys,
                                   .peer_next_id = former->peer_next_id,
-                                  .our_next_id = former->our_next_id};
+                                  .our_next_id = our_next_id(former)};
     ret->response = span_of(messages->former_response,
                             ike_sent_copy(core->ike, &former->response, messages->former_response,
                                           sizeof(messages->former_response)));
@@ -227,6 +241,8 @@ static void session_from(struct core *core, struct ike_sa *sa, const struct sess
     sa->login_unix_s = record->login_unix_s;
     sa->cert = record->cert;
     sa->turn = record->turn;
+    sa->bytes_in = record->bytes_in;
+    sa->bytes_out = record->bytes_out;
     memcpy(sa->connection, record->connection, sizeof(sa->connection));
     memcpy(sa->pool, record->pool, sizeof(sa->pool));
 }
@@ -306,6 +322,6 @@ enum cause save_restore(struct core *core)
     ike_restore_response(core->ike, sa, record->response);
     former_restore(core, sa, &record->former);
     request_restore(core, sa, &record->request);
-    ike_restore(core->ike, core->time, sa);
+    ike_restore(core->ike, core->time, sa, core->config.in_fleet && !record->is_given);
     return CAUSE_NONE;
 }

@@ -36,6 +36,7 @@ const struct core_counters *core_counters(struct core *core)
     c->tickets = ike->tickets;
     c->resumptions = ike->resumptions;
     c->resumptions_unchecked = ike->resumptions_unchecked;
+    c->sessions_given = ike->given;
     c->sessions = ike->sessions;
     c->half_open = ike->half_open;
     c->children = ike->children;

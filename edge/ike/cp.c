@@ -40,7 +40,10 @@ static bool cp_former(const struct ike *ike, const struct ike_sa *sa, bool v6, s
 static bool take_over(struct ike *ike, struct ike_sa *sa, const struct ip_addr *wanted)
 {
     struct ike_sa *other = sa_sharing(ike, sa, wanted);
-    bool again = other != NULL && other->state == SA_ESTABLISHED &&
+    bool together =
+        !ike->config.in_fleet || /* else they may go to different nodes */
+        (other != NULL && slab_position(&ike->sas, other->slot) == slab_position(&ike->sas, sa->slot));
+    bool again = other != NULL && together && other->state == SA_ESTABLISHED &&
                  (sa->initial_contact || other->session_id == sa->resumed_from ||
                   endpoint_equal(&other->remote, &sa->remote));
     if (again) {

@@ -27,7 +27,7 @@ static void *carve(struct carving *carving, size_t bytes)
 
 struct tables {
     void *ike, *sas, *children, *sa, *child, *half_open, *reassemblies, *timers, *digests, *peers, *blobs,
-        *identities, *ranges, *sources;
+        *identities, *ranges, *sources, *shards;
     uint32_t num_sas, num_children, num_blocks;
 };
 
@@ -49,6 +49,7 @@ static struct tables tables_carve(const struct ike_config *config, struct carvin
     t.blobs = carve(carving, blobs_bytes(t.num_blocks));
     t.identities = carve(carving, stock_bytes(ID_SHORT_BYTES, sizeof(struct identity), 2 * t.num_sas));
     t.ranges = carve(carving, stock_bytes(RANGES_FEW_BYTES, RANGES_MANY_BYTES, t.num_children));
+    t.shards = carve(carving, config->num_shards * sizeof(struct ike_shard));
     t.sources = carve(carving, sources_bytes(config->half_open_max));
     return t;
 }
@@ -68,6 +69,17 @@ static void shards_index(struct ike *ike)
     }
 }
 
+/* Without a fleet all are ours, whether the store says so or not. */
+static void shards_begin(struct ike *ike)
+{
+    bool in_fleet = ike->config.in_fleet;
+    for (uint32_t i = 0; i < ike->config.num_shards; i++) {
+        ike->shard[i].state = in_fleet ? IKE_SHARD_AWAY : IKE_SHARD_HERE;
+    }
+    ike->shards_here = in_fleet ? 0 : ike->config.num_shards;
+    ike->may_begin = !in_fleet;
+}
+
 static uint32_t first_slot(const struct ike_config *config)
 {
     return (uint32_t)rand_u64(&config->rand);
@@ -83,6 +95,8 @@ struct ike *ike_init(void *memory, const struct ike_config *config, const struct
     ike->policy = policy;
     ike->sa = t.sa;
     ike->child = t.child;
+    ike->shard = t.shards;
+    memset(t.shards, 0, config->num_shards * sizeof(struct ike_shard));
     ike->half_open = t.half_open;
     ike->reassemblies = t.reassemblies;
     ike->half_open_free = config->half_open_max;
@@ -106,6 +120,7 @@ struct ike *ike_init(void *memory, const struct ike_config *config, const struct
         ike->reassemblies[i].sa = SLOT_NONE;
     }
     shards_index(ike);
+    shards_begin(ike);
     return ike;
 }
 

@@ -85,6 +85,7 @@ struct ike_counters {
     uint64_t moves, mobike_updates; /* changes of address, and requests for one */
     uint64_t store_failures, restored;
     uint64_t tickets, resumptions, resumptions_unchecked; /* RFC 5723; unchecked: the store did not answer */
+    uint64_t given;                                       /* sessions that left for another node */
     uint32_t sessions, half_open, children, unsaved;
 };
 
@@ -97,6 +98,7 @@ struct ike_config {
     struct hf_spi_config spi;
     uint8_t fleet_key[32];
     uint16_t node; /* part of every IV */
+    bool in_fleet; /* no shard is ours yet, nothing may be begun: ike_shard_set(), ike_lease() */
     struct rand_source rand;
     struct ike_host host;
 };
@@ -139,7 +141,8 @@ struct ike_traffic {
 void ike_plane_counters(struct ike *ike, struct ike_time time, uint32_t child,
                         const struct ike_traffic *traffic);
 /* The last counters of a removed child: what it transferred is its session's. */
-void ike_plane_removed(struct ike *ike, struct ike_time time, uint64_t token,
+/* NULL: the plane did not have it. */
+void ike_plane_removed(struct ike *ike, struct ike_time time, uint64_t token, uint32_t child,
                        const struct ike_traffic *traffic);
 /* The plane used half of the reserved sequence numbers: reserve more. */
 void ike_plane_sequence(struct ike *ike, struct ike_time time, uint32_t child, uint64_t sequence_out);
@@ -153,8 +156,13 @@ void ike_plane_aged(struct ike *ike, struct ike_time time, uint32_t child);
 /* The child cannot go on: CAUSE_ESP_SEQUENCE or CAUSE_ESP_VOLUME. A session ends with its only child, so that
  * its client notices. */
 void ike_plane_spent(struct ike *ike, struct ike_time time, uint32_t child, enum cause cause);
+/* True: another owner has the session's shard by now, and what we hold is a copy. Nothing has changed. */
 enum ike_store_result { IKE_STORE_OK, IKE_STORE_FAILED, IKE_STORE_FENCED };
-void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum ike_store_result result);
+HF_MUST bool ike_store_done(struct ike *ike, struct ike_time time, uint64_t token,
+                            enum ike_store_result result);
+/* Whether an operation was begun before ike_token(). */
+uint64_t ike_token(const struct ike *ike);
+bool ike_token_is_older(uint64_t token, uint64_t than);
 
 /* A place for a session read back from the store: the SA and its children are taken from the tables and
  * zeroed for the caller to fill in; NULL when a slot is taken or out of range. ike_restore() then brings it
@@ -170,7 +178,10 @@ struct ike_child *ike_restore_child(struct ike *ike, struct ike_sa *sa, uint32_t
  * none or `cap` is too small. */
 size_t ike_sent_copy(const struct ike *ike, const struct sent_message *sent, uint8_t *ret_bytes, size_t cap);
 void ike_restore_response(struct ike *ike, struct ike_sa *sa, struct span bytes);
-void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa);
+/* `exposed`: what its children have received since the record was written is not known; they are rekeyed
+ * soon.
+ */
+void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa, bool exposed);
 /* The IKE SA that this one replaced and that is not deleted yet; NULL when there is none. */
 const struct ike_sa *ike_former(const struct ike *ike, const struct ike_sa *sa);
 /* A place for it, beside a restored session; its keys and numbers are the caller's to fill in. NULL: its slot
@@ -190,6 +201,42 @@ void ike_restore_cancel(struct ike *ike, struct ike_sa *sa);
  * sa_sharing).
  */
 bool ike_restore_shared(struct ike *ike, struct ike_sa *sa, const struct ip_addr *addr);
+
+/* ---- shards that come and go (shard.c); `position` as in ike_config.shards */
+
+enum ike_shard_state {
+    IKE_SHARD_HERE,    /* served */
+    IKE_SHARD_AWAY,    /* not ours: what is left of its sessions are copies, which say nothing */
+    IKE_SHARD_LOADING, /* ours; who is not known yet may be so in a moment */
+    IKE_SHARD_CLOSING, /* ours; nothing is begun, handshakes may end */
+    IKE_SHARD_LEAVING, /* ours; requests are not answered any more, but for those that plane or store have */
+};
+void ike_shard_set(struct ike *ike, struct ike_time time, uint32_t position, enum ike_shard_state state);
+bool ike_shard_is_here(const struct ike *ike, uint32_t position);
+bool ike_shard_is_leaving(const struct ike *ike, uint32_t position);
+uint32_t ike_shard_half_open(const struct ike *ike, uint32_t position);
+/* Sessions that are not served before their record is written. */
+uint32_t ike_shard_restoring(const struct ike *ike, uint32_t position);
+uint32_t ike_shard_sessions(const struct ike *ike, uint32_t position);
+/* Writes all of its records again, one after the other. */
+void ike_shard_save(struct ike *ike, struct ike_time time, uint32_t position);
+
+enum ike_leaving {
+    IKE_LEAVING_ON,     /* call again */
+    IKE_LEAVING_WAITS,  /* for the plane or the store: call again after their answer */
+    IKE_LEAVING_DONE,   /* all sessions are out of the plane and in the store, with exact numbers */
+    IKE_LEAVING_FAILED, /* the store did not take one: ike_shard_stay() */
+};
+/* Lets up to `most` sessions begin to leave. IKE_SHARD_LEAVING. */
+enum ike_leaving ike_shard_leave(struct ike *ike, struct ike_time time, uint32_t position, uint32_t most);
+/* Puts up to `most` of those that left back into the plane; true when none is left to come back. */
+HF_MUST bool ike_shard_stay(struct ike *ike, struct ike_time time, uint32_t position, uint32_t most);
+/* Forgets up to `most` sessions; true when the shard is empty. IKE_SHARD_AWAY. */
+HF_MUST bool ike_shard_forget(struct ike *ike, struct ike_time time, uint32_t position, uint32_t most);
+/* Forgets the one session that a token is of. */
+void ike_drop_copy(struct ike *ike, struct ike_time time, uint64_t token);
+/* Whether anything new may be begun: handshakes, exchanges of our own, deletes. */
+void ike_lease(struct ike *ike, struct ike_time time, bool may_begin);
 
 /* A client that is served elsewhere said that its session there is the only one (INITIAL_CONTACT): those of
  * the same identity and connection that were established before `before` are stale here. */

@@ -47,8 +47,8 @@ enum cause gate_admit(struct ike *ike, const struct ike_input *input, struct gat
         .cost = ke_cost(input->message->ke_group),
         .proven = cookie != NULL && cookie_is_valid(ike, input, cookie->data),
     };
-    if (ike->draining) {
-        return CAUSE_DRAINING;
+    if (ike->draining || !ike->may_begin || ike->shards_here == 0) {
+        return ike->draining ? CAUSE_DRAINING : !ike->may_begin ? CAUSE_NO_LEASE : CAUSE_NO_SHARD;
     }
     return !ret_pass->proven && cookie_is_wanted(ike, ret_pass) ? cookie_cause(input) : CAUSE_NONE;
 }

@@ -31,6 +31,15 @@ struct ike_scratch {
     char detail[256];
 };
 
+struct ike_shard {
+    uint8_t state; /* enum ike_shard_state */
+    bool failed;   /* the store did not take a session that leaves */
+    bool again;    /* some could not leave yet */
+    uint32_t cursor;
+    uint32_t waiting; /* sessions that leave, for plane or store */
+    uint32_t half_open, restoring;
+};
+
 struct ike {
     struct ike_config config;
     const struct policy *policy;
@@ -38,6 +47,8 @@ struct ike {
     struct slab sas, children;
     struct ike_sa *sa;
     struct ike_child *child;
+    struct ike_shard *shard; /* by position */
+    uint32_t shards_here;
     struct half_open *half_open;
     uint32_t half_open_free; /* how many are free; found by a rotating cursor */
     uint32_t half_open_cursor;
@@ -59,6 +70,8 @@ struct ike {
     struct bucket ke_work; /* key exchanges for addresses that have not shown that they receive our answers */
     struct sources sources; /* handshakes by network */
     bool draining;
+    bool may_begin;
+    ns_t takeover_next;
     struct ike_time time;
     struct ike_counters counters;
     struct ike_scratch scratch;
@@ -103,6 +116,34 @@ uint64_t sa_token(struct ike *ike, const struct ike_sa *sa);
 /* Goes with the removal of a child: the slot, and whether the session is still the one that had it. */
 uint64_t sa_removal_token(const struct ike_sa *sa);
 
+/* --- shard.c: shards that come and go --- */
+static inline enum ike_shard_state shard_state(const struct ike *ike, const struct ike_sa *sa)
+{
+    return (enum ike_shard_state)ike->shard[slab_position(&ike->sas, sa->slot)].state;
+}
+
+/* Whether we may begin an exchange in this IKE SA, or end it. */
+static inline bool may_begin(const struct ike *ike, const struct ike_sa *sa)
+{
+    enum ike_shard_state state = shard_state(ike, sa);
+    return ike->may_begin && (state == IKE_SHARD_HERE || state == IKE_SHARD_LOADING);
+}
+
+/* Its timers stand, and nothing that comes from outside changes it. */
+static inline bool is_still(const struct ike *ike, const struct ike_sa *sa)
+{
+    enum ike_shard_state state = shard_state(ike, sa);
+    return state == IKE_SHARD_AWAY || state == IKE_SHARD_LEAVING;
+}
+
+/* The plane gave up a child of a session that leaves; false: it was no such child. */
+bool leave_removed(struct ike *ike, uint32_t child, uint64_t token, const struct ike_traffic *traffic);
+/* The same of the store. */
+bool leave_stored(struct ike *ike, struct ike_sa *sa, uint64_t token, bool ok);
+/* When the next child that was taken over is to be rekeyed: bounded, so that neither clients nor store are
+ * overrun. */
+ns_t takeover_turn(struct ike *ike);
+
 /* --- life.c: how sessions end, and their timers --- */
 void sa_schedule(struct ike *ike, struct ike_sa *sa); /* recomputes the SA's deadline */
 /* Takes the session down: children, addresses, record. Answers to retransmissions stay possible until
@@ -115,10 +156,13 @@ void children_arm(struct ike *ike, struct ike_sa *sa);
 /* Deletes, rekeys or ends the first child that it is time for; one exchange at a time. */
 void children_work(struct ike *ike, struct ike_sa *sa);
 void child_close(struct ike *ike, struct ike_child *child, enum cause cause);
+/* It cannot go on: it ends, or its session with it when it is the only one. */
+void child_spent(struct ike *ike, struct ike_sa *sa, struct ike_child *child, enum cause cause);
 /* How much the child may carry from its install on, by policy and by what it carried before. */
 void child_limit(struct ike *ike, struct ike_child *child);
 /* Tells the client by DELETE, then forgets the session. */
 void ike_disconnect_sa(struct ike *ike, struct ike_sa *sa, enum cause cause);
+void sa_free_addresses(struct ike *ike, struct ike_sa *sa);
 void sa_drop_children(struct ike *ike, struct ike_sa *sa, enum cause cause);
 
 /* --- protect.c: sealing and opening --- */
@@ -313,6 +357,9 @@ void wait_store(struct ike *ike, struct ike_sa *sa);
 /* Gives back the new IKE SA of a rekey that did not come about. */
 void pending_sa_free(struct ike *ike, struct ike_sa *sa);
 void sa_save(struct ike *ike, struct ike_sa *sa); /* record_put outside of an exchange */
+void sa_put(struct ike *ike, struct ike_sa *sa, uint64_t token);
+/* A child that the plane gave up is to carry traffic again. */
+void child_reinstall(struct ike *ike, const struct ike_sa *sa, struct ike_child *child);
 /* Removes from the store all that may be there of the session. */
 void sa_erase(struct ike *ike, struct ike_sa *sa);
 

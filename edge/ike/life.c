@@ -7,12 +7,21 @@
 #define SAVE_LATER_NS (1 * NS_PER_S)
 #define IDLE_ANSWER_NS (100 * NS_PER_MS) /* the plane answers child_read within this */
 
+/* The end of a session is told the client, which only its owner may do. */
+static bool may_expire(const struct ike *ike, const struct ike_sa *sa)
+{
+    return sa->state != SA_ESTABLISHED || may_begin(ike, sa);
+}
+
 void sa_schedule(struct ike *ike, struct ike_sa *sa)
 {
-    ns_t due = HF_MIN(sa->expires, sa->request.next_try);
-    due = HF_MIN(due, HF_MIN(sa->childless_end, sa->auth_end));
-    due = HF_MIN(due, HF_MIN(sa->dpd_due, HF_MIN(sa->save_due, HF_MIN(sa->child_due, sa->rekey_at))));
-    heap_set(&ike->timers, sa->slot, HF_MIN(due, sa->response_expires));
+    ns_t due = HF_MIN(sa->save_due, sa->response_expires);
+    due = may_expire(ike, sa) ? HF_MIN(due, sa->expires) : due;
+    if (may_begin(ike, sa)) {
+        due = HF_MIN(due, HF_MIN(sa->request.next_try, HF_MIN(sa->childless_end, sa->auth_end)));
+        due = HF_MIN(due, HF_MIN(sa->dpd_due, HF_MIN(sa->child_due, sa->rekey_at)));
+    }
+    heap_set(&ike->timers, sa->slot, is_still(ike, sa) ? NS_NEVER : due);
 }
 
 /* A child goes that our request in flight speaks of. */
@@ -59,7 +68,7 @@ void sa_drop_children(struct ike *ike, struct ike_sa *sa, enum cause cause)
     }
 }
 
-static void sa_free_addresses(struct ike *ike, struct ike_sa *sa)
+void sa_free_addresses(struct ike *ike, struct ike_sa *sa)
 {
     for (uint32_t i = 0; i < sa->num_addresses; i++) {
         if (!sa->shares || sa_sharing(ike, sa, &sa->addresses[i]) == NULL) {
@@ -76,6 +85,7 @@ void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger)
         ike->counters.ended[cause]++;
         ike->counters.sessions--;
         ike->counters.unsaved -= sa->unsaved ? 1 : 0;
+        ike->shard[slab_position(&ike->sas, sa->slot)].restoring -= sa->state == SA_RESTORING ? 1 : 0;
         sa_drop_children(ike, sa, CAUSE_NONE); /* first: the host adds what they transferred (core.h) */
         host->news(host->context, NEWS_SESSION_DOWN, sa, NULL, cause, NULL);
     }
@@ -85,9 +95,7 @@ void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger)
     if (sa->request.exchange == CREATE_CHILD_SA && !collision) {
         request_clear(ike, sa);
     }
-    if (cause != CAUSE_NOT_OURS) {
-        sa_erase(ike, sa);
-    }
+    sa_erase(ike, sa);
     pending_sa_free(ike, sa);
     sa_drop_children(ike, sa, CAUSE_NONE);
     sa_free_addresses(ike, sa);
@@ -225,7 +233,8 @@ static void child_act(struct ike *ike, struct ike_sa *sa, struct ike_child *chil
 
 void children_work(struct ike *ike, struct ike_sa *sa)
 {
-    bool free = !sa->request.message.valid && sa->wait == WAIT_NOTHING && sa->state == SA_ESTABLISHED &&
+    bool free = may_begin(ike, sa) && !sa->request.message.valid && sa->wait == WAIT_NOTHING &&
+                sa->state == SA_ESTABLISHED &&
                 !rekey_ike_is_rival(ike, sa); /* else the session may move on from under our request */
     for (uint32_t i = 0; free && i < sa->num_children; i++) {
         struct ike_child *child = &ike->child[sa->children[i]];
@@ -269,18 +278,44 @@ static void sa_expire(struct ike *ike, struct ike_sa *sa)
     }
 }
 
-/* Every branch may free the SA; what is due next follows from its fields, so one is handled at a time. */
-static void sa_timer(struct ike *ike, struct ike_sa *sa)
+/* What the client hears of, before what it does not. */
+static bool sa_timer_first(struct ike *ike, struct ike_sa *sa)
 {
     ns_t now = ike->time.now;
-    if (sa->expires <= now) {
+    if (sa->expires <= now && may_expire(ike, sa)) {
         sa_expire(ike, sa);
+    } else if (!may_begin(ike, sa)) {
+        return false;
     } else if (sa->auth_end <= now) {
         ike_disconnect_sa(ike, sa, CAUSE_AUTH_LIFETIME);
     } else if (sa->childless_end <= now) {
         ike_disconnect_sa(ike, sa, CAUSE_CHILDLESS);
     } else if (sa->request.next_try <= now) {
         request_retry(ike, sa);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void sa_timer_own(struct ike *ike, struct ike_sa *sa)
+{
+    ns_t now = ike->time.now;
+    if (sa->rekey_at <= now) {
+        rekey_ike_work(ike, sa);
+    } else if (sa->child_due <= now) {
+        children_work(ike, sa);
+    } else if (sa->dpd_due <= now) {
+        sa_check_idle(ike, sa);
+    }
+}
+
+/* Every branch may free the SA; what is due next follows from its fields, so one is handled at a time. */
+static void sa_timer(struct ike *ike, struct ike_sa *sa)
+{
+    ns_t now = ike->time.now;
+    if (sa_timer_first(ike, sa)) {
+        /* that was it */
     } else if (sa->response_expires <= now) {
         sa->response_expires = NS_NEVER;
         if (sa->wait == WAIT_NOTHING) {
@@ -293,12 +328,8 @@ static void sa_timer(struct ike *ike, struct ike_sa *sa)
         if (may_save) {
             sa_save(ike, sa);
         }
-    } else if (sa->rekey_at <= now) {
-        rekey_ike_work(ike, sa);
-    } else if (sa->child_due <= now) {
-        children_work(ike, sa);
-    } else if (sa->dpd_due <= now) {
-        sa_check_idle(ike, sa);
+    } else if (may_begin(ike, sa)) {
+        sa_timer_own(ike, sa);
     }
     if (sa->state != SA_FREE) {
         sa_schedule(ike, sa);
@@ -337,7 +368,7 @@ bool ike_disconnect(struct ike *ike, struct ike_time time, uint64_t session_id)
     for (uint32_t slot = 0; slot < slab_capacity(&ike->sas); slot++) {
         struct ike_sa *sa = &ike->sa[slot];
         if (slab_is_used(&ike->sas, slot) && sa->state == SA_ESTABLISHED && sa->wait == WAIT_NOTHING &&
-            sa->session_id == session_id) {
+            sa->session_id == session_id && may_begin(ike, sa)) {
             ike_disconnect_sa(ike, sa, CAUSE_OPERATOR);
             return true;
         }

@@ -181,6 +181,10 @@ static void receive_request(struct ike *ike, struct ike_sa *sa, const struct ike
         ike_drop(ike, ike_exchange_name(exchange) == NULL ? CAUSE_EXCHANGE_UNKNOWN : CAUSE_STATE);
         return;
     }
+    if (sa->state == SA_HALF_OPEN && !ike->may_begin) {
+        ike_drop(ike, CAUSE_NO_LEASE); /* the client asks again */
+        return;
+    }
     enum cause inner;
     enum cause cause = open_and_read(ike, sa, input, &inner);
     if (cause != CAUSE_NONE) {
@@ -254,7 +258,7 @@ static void receive_protected(struct ike *ike, const struct ike_input *input)
     struct ike_sa *sa = sa_by_spi(ike, from_initiator ? header->spi_r : header->spi_i, &cause);
     if (sa == NULL) {
         ike_drop(ike, cause);
-        if (cause != CAUSE_NOT_OURS) {
+        if (cause == CAUSE_SPI_FORGED || cause == CAUSE_SPI_UNKNOWN) {
             answer_unknown(ike, input);
         }
         return;

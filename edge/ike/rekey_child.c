@@ -154,6 +154,16 @@ static void refused(struct ike *ike, struct ike_sa *sa, const struct sa_request 
     }
 }
 
+/* What is not to be replayed is not to be received: who does not rekey such a child loses it. */
+static void refused_for_good(struct ike *ike, struct ike_sa *sa, uint32_t slot)
+{
+    struct ike_child *old = slot == SLOT_NONE ? NULL : &ike->child[slot];
+    if (old != NULL && old->state == CHILD_INSTALLED && old->exposed && old->rekey_at == NS_NEVER &&
+        ike->policy->takeover_strict && !sa->request.message.valid) {
+        child_spent(ike, sa, old, CAUSE_ESP_TAKEOVER);
+    }
+}
+
 static bool answer_ke(const struct sa_request *was, const struct message *message,
                       struct ke_value *ret_shared)
 {
@@ -226,6 +236,7 @@ void rekey_child_answered(struct ike *ike, struct ike_sa *sa, const struct sa_re
         child_release(ike, child);
         if (sa->state == SA_ESTABLISHED) {
             refused(ike, sa, was, error);
+            refused_for_good(ike, sa, was->rekeys);
             children_arm(ike, sa);
         }
         return;

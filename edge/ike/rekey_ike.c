@@ -71,7 +71,9 @@ void rekey_ike_ask(struct ike *ike, struct ike_sa *sa)
 {
     if (sa->request.message.valid) {
         sa->request.next_try = ike->time.now + ike->policy->timers.retransmit;
-        sa_send_request(ike, sa);
+        if (may_begin(ike, sa)) {
+            sa_send_request(ike, sa);
+        }
     }
 }
 

@@ -51,7 +51,7 @@ bool request_seal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum req
                   struct builder *b)
 {
     struct span inner = message_end(b);
-    if (b->w.overflow || sa->request.message.valid ||
+    if (!may_begin(ike, sa) || b->w.overflow || sa->request.message.valid ||
         !sa_seal(ike, sa, exchange, false, sa->our_next_id, b->first, inner, &sa->request.message)) {
         return false;
     }

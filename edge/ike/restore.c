@@ -164,7 +164,7 @@ bool ike_restore_shared(struct ike *ike, struct ike_sa *sa, const struct ip_addr
 
 /* Outbound numbers up to the stored limit may have been used. New ones are reserved, in the store, before any
  * is sent. */
-void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa)
+void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa, bool exposed)
 {
     ike->time = time;
     sa->state = SA_RESTORING;
@@ -176,11 +176,16 @@ void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa)
         child->created = time.now;
         child->answer_id = sa->peer_next_id - 1;
         child->rekey_at = soft_due(ike, ike->policy->timers.child_rekey);
+        child->exposed = exposed;
+        if (exposed) {
+            child->rekey_at = HF_MIN(child->rekey_at, takeover_turn(ike));
+        }
         child->sequence_out = child->sequence_limit;
         child->sequence_limit += ESP_SEQUENCE_STEP;
     }
     sa_link_peer(ike, sa);
     ike->counters.sessions++;
+    ike->shard[slab_position(&ike->sas, sa->slot)].restoring++;
     wait_begin(ike, sa, PENDING_RESTORE);
 }
 
@@ -191,6 +196,13 @@ static struct ike_child *live_child(struct ike *ike, uint32_t slot)
     return live ? &ike->child[slot] : NULL;
 }
 
+/* Of a session that stays: what the plane tells of another is the next owner's to find out. */
+static struct ike_child *live_child_here(struct ike *ike, uint32_t slot)
+{
+    struct ike_child *child = live_child(ike, slot);
+    return child != NULL && !is_still(ike, &ike->sa[child->sa]) ? child : NULL;
+}
+
 void ike_plane_counters(struct ike *ike, struct ike_time time, uint32_t slot,
                         const struct ike_traffic *traffic)
 {
@@ -199,18 +211,23 @@ void ike_plane_counters(struct ike *ike, struct ike_time time, uint32_t slot,
     if (child != NULL) {
         struct ike_sa *sa = &ike->sa[child->sa];
         child->sequence_in = HF_MAX(child->sequence_in, traffic->sequence_in);
+        child->bytes_in = traffic->bytes_in;
+        child->bytes_out = traffic->bytes_out;
         ike_plane_volume(ike, slot, HF_MAX(traffic->bytes_in, traffic->bytes_out),
                          HF_MAX(traffic->packets_in, traffic->packets_out));
         sa->last_in = HF_MAX(sa->last_in, traffic->last_in);
     }
 }
 
-void ike_plane_removed(struct ike *ike, struct ike_time time, uint64_t token,
+void ike_plane_removed(struct ike *ike, struct ike_time time, uint64_t token, uint32_t child,
                        const struct ike_traffic *traffic)
 {
     ike->time = time;
     uint32_t slot = (uint32_t)token;
     struct ike_sa *sa = &ike->sa[slot];
+    if (leave_removed(ike, child, token, traffic) || traffic == NULL) {
+        return;
+    }
     if (slab_is_used(&ike->sas, slot) && sa->state == SA_ESTABLISHED && sa_removal_token(sa) == token) {
         sa->bytes_in += traffic->bytes_in;
         sa->bytes_out += traffic->bytes_out;
@@ -220,7 +237,7 @@ void ike_plane_removed(struct ike *ike, struct ike_time time, uint64_t token,
 void ike_plane_sequence(struct ike *ike, struct ike_time time, uint32_t slot, uint64_t sequence_out)
 {
     ike->time = time;
-    struct ike_child *child = live_child(ike, slot);
+    struct ike_child *child = live_child_here(ike, slot);
     if (child == NULL) {
         return;
     }
@@ -244,7 +261,7 @@ void ike_plane_moved(struct ike *ike, struct ike_time time, uint32_t slot, const
                      const struct endpoint *remote)
 {
     ike->time = time;
-    struct ike_child *child = live_child(ike, slot);
+    struct ike_child *child = live_child_here(ike, slot);
     if (child == NULL) {
         return;
     }
@@ -270,7 +287,7 @@ void ike_plane_volume(struct ike *ike, uint32_t slot, uint64_t bytes, uint64_t p
 void ike_plane_aged(struct ike *ike, struct ike_time time, uint32_t slot)
 {
     ike->time = time;
-    struct ike_child *child = live_child(ike, slot);
+    struct ike_child *child = live_child_here(ike, slot);
     if (child == NULL || ike->sa[child->sa].state != SA_ESTABLISHED) {
         return;
     }
@@ -281,19 +298,24 @@ void ike_plane_aged(struct ike *ike, struct ike_time time, uint32_t slot)
     sa_schedule(ike, sa);
 }
 
-void ike_plane_spent(struct ike *ike, struct ike_time time, uint32_t slot, enum cause cause)
+void child_spent(struct ike *ike, struct ike_sa *sa, struct ike_child *child, enum cause cause)
 {
-    ike->time = time;
-    struct ike_child *child = live_child(ike, slot);
-    if (child == NULL || ike->sa[child->sa].state != SA_ESTABLISHED) {
-        return;
-    }
-    struct ike_sa *sa = &ike->sa[child->sa];
-    if (sa->num_children == 1) {
+    if (sa->num_children == 1 && may_begin(ike, sa)) {
         ike_disconnect_sa(ike, sa, cause);
         return;
     }
     child->ends_for = (uint8_t)cause;
     children_arm(ike, sa);
+}
+
+void ike_plane_spent(struct ike *ike, struct ike_time time, uint32_t slot, enum cause cause)
+{
+    ike->time = time;
+    struct ike_child *child = live_child_here(ike, slot);
+    if (child == NULL || ike->sa[child->sa].state != SA_ESTABLISHED) {
+        return;
+    }
+    struct ike_sa *sa = &ike->sa[child->sa];
+    child_spent(ike, sa, child, cause);
     sa_schedule(ike, sa);
 }

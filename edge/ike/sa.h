@@ -46,6 +46,9 @@ enum sa_pending {
     PENDING_OWN_CHILD, /* the child that the client agreed to, to our request */
 };
 
+/* How far a session is that goes to another node. */
+enum sa_leave { LEAVE_NOT, LEAVE_PLANE, LEAVE_STORE, LEAVE_DONE };
+
 /* One cached message: its datagrams one behind the other, each with its 16-bit length in front. */
 struct sent_message {
     struct blob datagrams;
@@ -140,6 +143,10 @@ struct ike_sa {
     struct sa_move move;
     struct ike_path reply; /* where the request that is answered came from (RFC 7296 2.11) */
     uint64_t wait_token, save_token;
+    uint64_t leave_token;
+    uint8_t leave;          /* enum sa_leave */
+    uint8_t leave_open;     /* children that the plane has not given up yet */
+    bool inexact;           /* of what it leaves behind, not all numbers are known */
     uint32_t pending_child; /* child that the wait is about, SLOT_NONE */
     uint32_t successor;     /* of SA_REKEYED: slot of the IKE SA that replaced it, or that is to make way */
     uint32_t pending_sa;    /* the other IKE SA of a rekey, SLOT_NONE */
@@ -196,7 +203,8 @@ struct ike_child {
     uint32_t sa; /* slot of the IKE SA */
     uint8_t state;
     bool outbound;
-    bool doomed; /* replaced by us: our DELETE is due, or under way */
+    bool doomed;  /* replaced by us: our DELETE is due, or under way */
+    bool exposed; /* after a takeover: what came in before may be replayed until it is rekeyed */
     uint32_t spi_in, spi_out;
     struct esp_suite suite;
     struct esp_keys key_in, key_out;
@@ -205,13 +213,14 @@ struct ike_child {
     uint64_t sequence_limit; /* to be reserved in the store */
     uint64_t sequence_token; /* writes with a later token reserve it; 0: it is reserved */
     uint64_t sequence_in;
-    uint64_t install_token;
+    uint64_t install_token, remove_token;
     uint32_t rekeys; /* slot of the child that this one replaces, SLOT_NONE */
     uint32_t
         answer_id; /* of our answer that made it known to the client; ANSWER_NONE: it made it known to us */
     ns_t created, rekey_at;
     uint8_t ends_for;                   /* enum cause: its end is now, whatever its age */
     struct child_volume before, volume; /* carried until the last restart, and since it was installed */
+    uint64_t bytes_in, bytes_out;       /* since it was installed, when the plane was asked last */
     struct child_volume soft, hard;     /* from the install on; 0: without end */
 };
 

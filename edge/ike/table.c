@@ -116,10 +116,13 @@ struct ike_sa *sa_by_spi(struct ike *ike, uint64_t our_spi, enum cause *ret_caus
     }
     *ret_cause = CAUSE_NOT_OURS;
     uint16_t position = ike->position_of[spi.shard];
-    if (position == SHARD_ABSENT) {
+    enum ike_shard_state state =
+        position == SHARD_ABSENT ? IKE_SHARD_AWAY : (enum ike_shard_state)ike->shard[position].state;
+    if (state == IKE_SHARD_AWAY || state == IKE_SHARD_LEAVING) {
+        *ret_cause = state == IKE_SHARD_AWAY ? CAUSE_NOT_OURS : CAUSE_MOVING;
         return NULL;
     }
-    *ret_cause = CAUSE_SPI_UNKNOWN;
+    *ret_cause = state == IKE_SHARD_LOADING ? CAUSE_STARTING : CAUSE_SPI_UNKNOWN;
     uint32_t slot = slab_slot(&ike->sas, position, spi.index);
     if (slot == SLAB_NONE || !slab_is_used(&ike->sas, slot) || sa_our_spi(&ike->sa[slot]) != our_spi) {
         return NULL;
@@ -258,6 +261,7 @@ struct half_open *half_open_take(struct ike *ike, struct ike_sa *sa)
     sa->half_open = ike->half_open_cursor;
     ike->half_open_free--;
     ike->counters.half_open++;
+    ike->shard[slab_position(&ike->sas, sa->slot)].half_open++;
     return half_open;
 }
 
@@ -266,6 +270,7 @@ void half_open_forget(struct ike *ike, struct ike_sa *sa)
     struct half_open *half_open = sa->half_open == SLOT_NONE ? NULL : &ike->half_open[sa->half_open];
     if (half_open != NULL && !half_open->over) {
         half_open->over = true;
+        ike->shard[slab_position(&ike->sas, sa->slot)].half_open--;
         blob_free(&ike->blobs, &half_open->request);
         blob_free(&ike->blobs, &half_open->response);
         map_remove(&ike->init_digests, half_open->digest);

@@ -24,7 +24,7 @@ static void stale_set(const struct ike *ike, struct ike_sa *sa, uint32_t slot)
 }
 
 /* Whether a write is carried out is not known before it is answered, and perhaps not even then. */
-static void put(struct ike *ike, struct ike_sa *subject, uint64_t token)
+void sa_put(struct ike *ike, struct ike_sa *subject, uint64_t token)
 {
     struct ike_host *host = host_of(ike);
     subject->record_exists = true;
@@ -64,7 +64,7 @@ void wait_store(struct ike *ike, struct ike_sa *sa)
     }
     sa->wait = WAIT_STORE;
     sa->wait_token = sa_token(ike, sa);
-    put(ike, subject, sa->wait_token);
+    sa_put(ike, subject, sa->wait_token);
 }
 
 static uint64_t child_install(struct ike *ike, const struct ike_sa *sa, struct ike_child *child)
@@ -73,6 +73,11 @@ static uint64_t child_install(struct ike *ike, const struct ike_sa *sa, struct i
     child->install_token = sa_token(ike, sa);
     host_of(ike)->child_install(host_of(ike)->context, sa, child, child->install_token);
     return child->install_token;
+}
+
+void child_reinstall(struct ike *ike, const struct ike_sa *sa, struct ike_child *child)
+{
+    (void)child_install(ike, sa, child);
 }
 
 void wait_begin(struct ike *ike, struct ike_sa *sa, enum sa_pending pending)
@@ -123,7 +128,7 @@ void ike_replaced(struct ike *ike, struct ike_time time, const struct identity *
         struct ike_sa *other = &ike->sa[slot];
         slot = other->peer_next;
         if (other->established < before && other->state == SA_ESTABLISHED && other->wait == WAIT_NOTHING &&
-            identity_equal(other->remote_id, id)) {
+            !is_still(ike, other) && identity_equal(other->remote_id, id)) {
             sa_close(ike, other, CAUSE_REPLACED, true);
             closed++;
         }
@@ -216,6 +221,7 @@ static void yield_address(struct ike *ike, const struct ike_sa *sa)
 
 static void finish_restore(struct ike *ike, struct ike_sa *sa)
 {
+    ike->shard[slab_position(&ike->sas, sa->slot)].restoring--;
     session_begin(ike, sa);
     ike->counters.restored++;
     for (uint32_t i = 0; i < sa->num_children; i++) {
@@ -348,8 +354,13 @@ void ike_plane_done(struct ike *ike, struct ike_time time, uint64_t token, uint3
         return; /* it is gone, and its place may be another's */
     }
     struct ike_sa *sa = &ike->sa[(uint32_t)token];
+    if (shard_state(ike, sa) == IKE_SHARD_AWAY) {
+        return;
+    }
     if (ok && ike->child[child].state == CHILD_INSTALLING) {
         ike->child[child].state = CHILD_INSTALLED;
+        children_arm(ike, &ike->sa[ike->child[child].sa]); /* of a restored session: it may be due */
+        sa_schedule(ike, &ike->sa[ike->child[child].sa]);
     }
     if (sa->wait == WAIT_PLANE && sa->wait_token == token) {
         if (ok) {
@@ -366,7 +377,7 @@ void ike_plane_done(struct ike *ike, struct ike_time time, uint64_t token, uint3
 void sa_save(struct ike *ike, struct ike_sa *sa)
 {
     sa->save_token = sa_token(ike, sa);
-    put(ike, sa, sa->save_token);
+    sa_put(ike, sa, sa->save_token);
 }
 
 /* The plane may use the numbers that this write reserved. When the write failed it may, too: traffic is worth
@@ -419,29 +430,18 @@ static void wait_refused(struct ike *ike, struct ike_sa *sa)
     }
 }
 
-void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum ike_store_result result)
+uint64_t ike_token(const struct ike *ike)
 {
-    ike->time = time;
-    uint32_t slot = (uint32_t)token;
-    if (!slab_is_used(&ike->sas, slot)) {
-        return;
-    }
-    struct ike_sa *sa = &ike->sa[slot];
-    bool waits = sa->wait == WAIT_STORE && sa->wait_token == token;
-    if (!waits && sa->save_token != token) {
-        return;
-    }
-    if (waits && sa->pending == PENDING_RESUME) {
-        resume_checked(ike, sa, result);
-        return;
-    }
-    if (result == IKE_STORE_FENCED) {
-        /* Another owner has this shard: what we hold is a copy, and the session is not ended by dropping it.
-         */
-        sa_close(ike, sa, CAUSE_NOT_OURS, false);
-        return;
-    }
-    bool ok = result == IKE_STORE_OK;
+    return token_make(token_next(ike->next_token), 0);
+}
+
+bool ike_token_is_older(uint64_t token, uint64_t than)
+{
+    return !token_reaches(token, than);
+}
+
+static void written(struct ike *ike, struct ike_sa *sa, uint64_t token, bool waits, bool ok)
+{
     /* The client has moved to the IKE SA that we asked for: there is no way back. */
     bool creates = sa->pending != PENDING_RESTORE && sa->pending != PENDING_ANSWER &&
                    sa->pending != PENDING_OWN_IKE && sa->pending != PENDING_MOVE;
@@ -459,4 +459,30 @@ void ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum 
         wait_finish(ike, sa);
     }
     sa_schedule(ike, subject);
+}
+
+bool ike_store_done(struct ike *ike, struct ike_time time, uint64_t token, enum ike_store_result result)
+{
+    ike->time = time;
+    uint32_t slot = (uint32_t)token;
+    if (!slab_is_used(&ike->sas, slot) || shard_state(ike, &ike->sa[slot]) == IKE_SHARD_AWAY) {
+        return false;
+    }
+    struct ike_sa *sa = &ike->sa[slot];
+    bool waits = sa->wait == WAIT_STORE && sa->wait_token == token;
+    bool leaves = sa->leave == LEAVE_STORE && sa->leave_token == token;
+    if (!waits && !leaves && sa->save_token != token) {
+        return false;
+    }
+    if (waits && sa->pending == PENDING_RESUME) { /* whether its ticket was seen before */
+        resume_checked(ike, sa, result);
+        return false;
+    }
+    if (result == IKE_STORE_FENCED) {
+        return true;
+    }
+    if (!leave_stored(ike, sa, token, result == IKE_STORE_OK)) {
+        written(ike, sa, token, waits, result == IKE_STORE_OK);
+    }
+    return false;
 }

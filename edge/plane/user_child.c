@@ -204,6 +204,7 @@ static void child_fill(struct user_child *child, const struct plane_child *insta
     child->last_in = 0;
     child->moved_again = 0;
     child->is_outbound = false;
+    child->is_deaf = install->is_deaf;
     child->told_half = child->told_spent = false;
     volume_init(child, install);
 }

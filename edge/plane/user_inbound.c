@@ -35,6 +35,9 @@ static enum cause esp_take(struct plane_user *plane, ns_t now, const struct endp
     if (child == NULL) {
         return CAUSE_ESP_SPI;
     }
+    if (child->is_deaf) {
+        return CAUSE_ESP_TAKEOVER;
+    }
     if (child->is_worn) {
         volume_reached(plane, child);
         return CAUSE_ESP_VOLUME;

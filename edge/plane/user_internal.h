@@ -30,6 +30,7 @@ struct user_child {
     ns_t last_in;
     ns_t moved_again;          /* the next PLANE_EVENT_MOVED not before */
     bool is_outbound;          /* listed */
+    bool is_deaf;              /* plane_child.is_deaf */
     struct plane_volume watch; /* soft, then hard */
     struct plane_volume hard;
     bool told_half, told_spent, told_aged, told_worn;

@@ -219,22 +219,28 @@ static struct ip_addr position_first(const struct pool *pool, uint32_t position)
     return slice_first(&config->prefix, config->shard_bits, config->shards[position]);
 }
 
+bool pool_take_in(struct pool *pool, uint32_t position, struct ip_addr *ret_addr)
+{
+    if (pool_free_in(pool, position) == 0) {
+        return false;
+    }
+    uint32_t offset = offset_find(pool, position);
+    struct ip_addr first = position_first(pool, position);
+    offset_lease(pool, position, offset);
+    pool->cursor[position] = (offset + 1) % pool->usable;
+    *ret_addr = ip_add(&first, offset);
+    return true;
+}
+
 bool pool_take(struct pool *pool, uint32_t position, struct ip_addr *ret_addr)
 {
     uint32_t num_shards = pool->config.num_shards;
     hf_assert(position < num_shards);
-    for (uint32_t i = 0; i < num_shards; i++) {
-        uint32_t at = (position + i) % num_shards;
-        if (pool_free_in(pool, at) > 0) {
-            uint32_t offset = offset_find(pool, at);
-            struct ip_addr first = position_first(pool, at);
-            offset_lease(pool, at, offset);
-            pool->cursor[at] = (offset + 1) % pool->usable;
-            *ret_addr = ip_add(&first, offset);
-            return true;
-        }
+    uint32_t tried = 0;
+    while (tried < num_shards && !pool_take_in(pool, (position + tried) % num_shards, ret_addr)) {
+        tried++;
     }
-    return false;
+    return tried < num_shards;
 }
 
 /* Position of a shard in this worker's ascending list. */

@@ -38,6 +38,8 @@ size_t pool_bytes(const struct pool_config *config);
 void pool_init(struct pool *pool, void *memory, const struct pool_config *config);
 /* Takes an address, preferring the shard position; false when every slice of this worker is used up. */
 HF_MUST bool pool_take(struct pool *pool, uint32_t position, struct ip_addr *ret_addr);
+/* Only of this shard position: in a fleet the others may be another node's soon. */
+HF_MUST bool pool_take_in(struct pool *pool, uint32_t position, struct ip_addr *ret_addr);
 /* Takes one certain address (a session read back, or the one a client asks for again); false when it is
  * leased, reserved or outside this worker's slices. */
 HF_MUST bool pool_take_at(struct pool *pool, const struct ip_addr *addr);

@@ -38,6 +38,8 @@ enum field {
     FIELD_LOGIN,
     FIELD_CERT,
     FIELD_PEER,
+    FIELD_TRAFFIC,
+    FIELD_GIVEN,
 };
 
 enum flag {
@@ -183,6 +185,12 @@ size_t record_encode(const struct session_record *record, uint8_t *ret_bytes, si
         field_end(&w, at);
     }
     login_write(&w, record);
+    if (record->bytes_in != 0 || record->bytes_out != 0) {
+        pair64_write(&w, FIELD_TRAFFIC, record->bytes_in, record->bytes_out);
+    }
+    if (record->is_given) {
+        field_write(&w, FIELD_GIVEN, (struct span){0});
+    }
     request_write(&w, FIELD_REQUEST, &record->request);
     former_write(&w, FIELD_FORMER, &record->former);
     if (w.overflow) {
@@ -363,6 +371,10 @@ static bool record_read(struct reader *r, struct session_record *ret_record)
         ret_record->turn = reader_u32(&turn);
         read = reader_done(&turn);
     }
+    if (read && (fields.seen & UINT32_C(1) << FIELD_TRAFFIC) != 0) {
+        read = pair64_read(body[FIELD_TRAFFIC], &ret_record->bytes_in, &ret_record->bytes_out);
+    }
+    ret_record->is_given = (fields.seen & UINT32_C(1) << FIELD_GIVEN) != 0;
     ret_record->mobike = (fields.seen & UINT32_C(1) << FIELD_MOBIKE) != 0;
     bool asks = (fields.seen & UINT32_C(1) << FIELD_REQUEST) != 0;
     bool rekeyed = (fields.seen & UINT32_C(1) << FIELD_FORMER) != 0;

@@ -83,6 +83,8 @@ struct session_record {
     struct cert_mark cert;     /* of a login by certificate, else zero */
     uint8_t peer;              /* what the client can, enum record_peer */
     uint32_t turn; /* of the sessions that share an address: the highest logged in last; 0: none did before */
+    uint64_t bytes_in, bytes_out; /* of all its children, as far as known when written */
+    bool is_given; /* its owner gave it away: all numbers are exact, nothing was sent or received after it */
     struct record_child children[CHILD_PER_SA_MAX];
     uint32_t num_children;
     /* The answer to request peer_next_id - 1, as sent: a client that lost it to our crash asks again and must

@@ -110,6 +110,8 @@ static uint32_t ops_open(const struct world *world, const struct ike_header *hea
         const struct item *item = &world->items[i];
         bool is_store = item->type == ITEM_STORE && store_item_counts(item);
         bool is_plane = item->type == ITEM_PLANE && item->plane.type == PLANE_INSTALL;
+        is_store = is_store && item->node == world->at;
+        is_plane = is_plane && item->node == world->at;
         uint64_t token = is_store ? item->store.token : item->plane.token;
         /* Without a token: a planted bug took it. */
         open += (is_store || is_plane) && (token == 0 || (uint32_t)token == sa->slot) ? 1 : 0;

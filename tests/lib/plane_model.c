@@ -22,16 +22,49 @@ static struct plane_model_child *child_of(struct plane_model *plane, uint32_t ch
 
 static void key_note(struct plane_model *plane, const struct plane_child *install)
 {
-    struct plane_model_key key = {.iv_epoch = install->iv_epoch, .iv_node = install->iv_node};
+    struct plane_model_key key = {
+        .iv_epoch = install->iv_epoch, .iv_node = install->iv_node, .last = UINT64_MAX};
     struct span bytes =
         span_of(install->key_out.encr, encr_key_bytes(install->suite.encr, install->suite.encr_bits));
     hash_sha256(&bytes, 1, key.digest);
     for (uint32_t i = 0; i < HF_MIN(plane->num_keys, (uint32_t)PLANE_MODEL_KEYS); i++) {
         plane->key_reused |= plane->keys[i].iv_epoch == key.iv_epoch &&
                              plane->keys[i].iv_node == key.iv_node &&
+                             plane->keys[i].last > install->sequence_out &&
                              memcmp(plane->keys[i].digest, key.digest, sizeof(key.digest)) == 0;
     }
     plane->keys[plane->num_keys++ % PLANE_MODEL_KEYS] = key; /* of long runs the latest */
+}
+
+static void key_digest(const struct plane_child *install, uint8_t ret_digest[32])
+{
+    struct span bytes =
+        span_of(install->key_out.encr, encr_key_bytes(install->suite.encr, install->suite.encr_bits));
+    hash_sha256(&bytes, 1, ret_digest);
+}
+
+static void key_rest(struct plane_model *plane, const struct plane_model_child *child)
+{
+    for (uint32_t i = 0; i < HF_MIN(plane->num_keys, (uint32_t)PLANE_MODEL_KEYS); i++) {
+        if (plane->keys[i].last == UINT64_MAX &&
+            memcmp(plane->keys[i].digest, child->digest, sizeof(child->digest)) == 0) {
+            plane->keys[i].last = child->sent;
+        }
+    }
+}
+
+bool plane_model_counters(struct plane_model *plane, uint32_t slot, struct plane_counters *ret_counters)
+{
+    struct plane_model_child *child = child_of(plane, slot);
+    *ret_counters = (struct plane_counters){0};
+    if (child != NULL) {
+        uint64_t packets = child->sent - child->sequence_out;
+        ret_counters->sequence_out = child->sent;
+        ret_counters->sequence_in = child->heard;
+        ret_counters->packets_out = packets;
+        ret_counters->bytes_out = packets * 100;
+    }
+    return child != NULL;
 }
 
 static enum cause install(struct plane_model *plane, const struct plane_child *wanted)
@@ -65,7 +98,12 @@ static enum cause install(struct plane_model *plane, const struct plane_child *w
                                                      .sequence_out = wanted->sequence_out,
                                                      .sequence_limit = wanted->sequence_limit,
                                                      .soft = wanted->soft,
-                                                     .hard = wanted->hard};
+                                                     .hard = wanted->hard,
+                                                     .sent = wanted->sequence_out,
+                                                     .heard = wanted->replay_start,
+                                                     .replay_start = wanted->replay_start,
+                                                     .is_deaf = wanted->is_deaf};
+    key_digest(wanted, plane->children[at].digest);
     return CAUSE_NONE;
 }
 
@@ -91,6 +129,7 @@ enum cause plane_model_apply(struct plane_model *plane, const struct plane_op *o
         child->sequence_limit = op->sequence_limit;
         break;
     case PLANE_REMOVE:
+        key_rest(plane, child);
         child->used = plane->faults.keeps_removed;
         break;
     default:

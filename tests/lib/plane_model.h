@@ -21,14 +21,19 @@ struct plane_model_child {
     bool outbound;
     uint32_t carries_since; /* the plane prefers the highest of those that carry an address */
     struct endpoint local, remote;
-    uint64_t sequence_out, sequence_limit;
+    uint64_t sequence_out, sequence_limit, replay_start;
+    uint64_t sent, heard; /* highest numbers, of a test's making; sent ones have 100 bytes each */
+    bool is_deaf;
+    uint8_t digest[32]; /* of the outbound key */
     struct plane_volume soft, hard;
 };
 
-/* An outbound key as it was installed: never twice with one epoch and node, for these make its IVs new. */
+/* An outbound key as it was installed: not twice with one epoch and node, for these make its IVs new; but
+ * above what it has sent when it was removed in between. */
 struct plane_model_key {
     uint8_t digest[32];
     uint16_t iv_epoch, iv_node;
+    uint64_t last;
 };
 
 struct plane_model {
@@ -47,6 +52,8 @@ struct plane_model {
 void plane_model_arm(struct plane_model *plane, const struct plane_faults *faults);
 /* Carries an operation out; CAUSE_PLANE when it fails. */
 enum cause plane_model_apply(struct plane_model *plane, const struct plane_op *op);
+/* The numbers of a child; false when there is none. */
+bool plane_model_counters(struct plane_model *plane, uint32_t child, struct plane_counters *ret_counters);
 /* All SAs are gone, as after the end of the process that held them; the record of keys stays. */
 void plane_model_reset(struct plane_model *plane);
 uint32_t plane_model_count(const struct plane_model *plane);

@@ -79,6 +79,15 @@ static enum store_result carry_out(struct store_model *store, const struct store
 {
     hf_assert(op->shard < STORE_MODEL_SHARDS);
     uint16_t *epoch = &store->epochs[op->shard];
+    uint16_t *owner = &store->owners[op->shard];
+    if (op->type == STORE_CLAIM && store->node != 0) {
+        if (!store->has_lease[store->node] ||
+            (*owner != 0 && *owner != store->node && store->has_lease[*owner])) {
+            return STORE_FENCED;
+        }
+        *owner = store->node;
+        *epoch = HF_MAX(*epoch, op->epoch);
+    }
     if (op->type == STORE_CLAIM) {
         *epoch = (uint16_t)(store->faults.epoch_back && *epoch > 1 ? *epoch - 1 : *epoch + 1);
         *ret_epoch = *epoch;
@@ -89,6 +98,11 @@ static enum store_result carry_out(struct store_model *store, const struct store
     }
     if (op->epoch < *epoch) {
         return STORE_FENCED;
+    }
+    if (op->type == STORE_RELEASE) {
+        bool other = *owner != 0 && *owner != store->node;
+        *owner = other ? *owner : 0;
+        return other ? STORE_FENCED : STORE_OK;
     }
     if (op->type == STORE_PUT && !store->faults.forgets_puts) {
         put(store, op);

@@ -32,6 +32,10 @@ struct store_model {
     uint8_t once[STORE_MODEL_ONCE][32]; /* what STORE_ONCE has seen; never forgotten */
     uint32_t num_once;
     uint16_t epochs[STORE_MODEL_SHARDS];
+    /* Of a fleet: nodes from 1 on, 0 is nobody. */
+    uint16_t owners[STORE_MODEL_SHARDS];
+    bool has_lease[4]; /* by node */
+    uint16_t node;     /* whose operation it is; 0: there is no fleet */
     struct store_faults faults;
     uint32_t ops; /* since arming */
     uint32_t num_failed;

@@ -48,6 +48,8 @@ static void *pool_memory_new(struct world *world)
 
 static void core_start(struct world *world)
 {
+    world->config.in_fleet = world->options.nodes > 1;
+    world->config.node = (uint16_t)(world->config.in_fleet ? world->at + 1 : 0);
     world->core_memory = aligned_alloc(64, (core_bytes(&world->config) + 63) & ~(size_t)63);
     world->pool_memory = pool_memory_new(world);
     hf_assert(world->core_memory != NULL);
@@ -55,6 +57,44 @@ static void core_start(struct world *world)
     world->core = core_init(world->core_memory, &world->config, world->pool_memory);
     struct event start = {.type = EVENT_START};
     world_event(world, &start);
+}
+
+void world_enter(struct world *world, uint32_t node)
+{
+    struct world_node *old = &world->others[world->at], *new = &world->others[node];
+    if (node == world->at) {
+        return;
+    }
+    old->config = world->config;
+    old->core = world->core;
+    old->core_memory = world->core_memory;
+    old->pool_memory = world->pool_memory;
+    old->plane = world->plane;
+    world->at = node;
+    world->config = new->config;
+    world->core = new->core;
+    world->core_memory = new->core_memory;
+    world->pool_memory = new->pool_memory;
+    world->plane = new->plane;
+    /* One log of keys for all. */
+    memcpy(world->plane.keys, old->plane.keys, sizeof(world->plane.keys));
+    world->plane.num_keys = old->plane.num_keys;
+    world->plane.key_reused = old->plane.key_reused;
+}
+
+void world_shard(struct world *world, uint32_t node, enum shard_wish wish, uint16_t shard, uint16_t epoch)
+{
+    struct event event = {.type = EVENT_SHARD, .shard = {.wish = wish, .shard = shard, .epoch = epoch}};
+    world_enter(world, node);
+    world_event(world, &event);
+}
+
+void world_lease(struct world *world, uint32_t node, bool may_begin)
+{
+    struct event event = {.type = EVENT_LEASE, .may_begin = may_begin};
+    world_enter(world, node);
+    world->store.has_lease[node + 1] = may_begin;
+    world_event(world, &event);
 }
 
 static void core_stop(struct world *world)
@@ -106,6 +146,15 @@ struct world *world_new(const struct world_options *options)
     config_init(world);
     world->store.faults.epoch_back = options->planted == PLANTED_EPOCH_BACK;
     core_start(world);
+    if (options->nodes > 1) {
+        world->others[1] = (struct world_node){.config = world->config, .plane = world->plane};
+        world_enter(world, 1);
+        core_start(world);
+        for (uint32_t node = 0; node < options->nodes; node++) {
+            world_lease(world, node, true);
+        }
+    }
+    world_enter(world, 0);
     world_add_client(world, options->certificates ? TEST_CERT_CLIENT : "alice@example.net");
     world_run(world, NS_PER_S);
     return world;
@@ -113,7 +162,12 @@ struct world *world_new(const struct world_options *options)
 
 void world_free(struct world *world)
 {
-    core_stop(world);
+    for (uint32_t node = 0; node < HF_MAX(world->options.nodes, 1U); node++) {
+        world_enter(world, node);
+        if (!world->others[node].is_down) {
+            core_stop(world);
+        }
+    }
     for (uint32_t i = 0; i < world->num_items; i++) {
         item_done(&world->items[i]);
     }
@@ -230,14 +284,15 @@ void world_reload(struct world *world)
     free(old);
 }
 
-void world_restart(struct world *world)
+static void node_end(struct world *world)
 {
     core_stop(world);
     plane_model_reset(&world->plane);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < world->num_items; i++) {
         struct item *item = &world->items[i];
-        if (item->type == ITEM_STORE || item->type == ITEM_PLANE) {
+        bool is_ours = item->node == world->at;
+        if (is_ours && (item->type == ITEM_STORE || item->type == ITEM_PLANE)) {
             item_done(item);
         } else {
             world->items[kept++] = *item;
@@ -245,8 +300,36 @@ void world_restart(struct world *world)
     }
     world->num_items = kept;
     world->restarts++;
+}
+
+void world_restart(struct world *world)
+{
+    node_end(world);
     world_trace(world, "restart");
     core_start(world);
+}
+
+void world_kill(struct world *world, uint32_t node)
+{
+    world_enter(world, node);
+    node_end(world);
+    world->others[node].is_down = true;
+    world->store.has_lease[node + 1] = false;
+    world->store.node = 0;
+    world_trace(world, "node %u is killed", node);
+    world_enter(world, node == 0 ? 1 : 0);
+}
+
+/* Where a datagram of a client goes: by the SPI of ours in it. */
+static uint32_t node_of(const struct world *world, const struct item *item)
+{
+    struct ike_header header;
+    struct hf_spi spi;
+    if (world->options.nodes < 2 || ike_header_read(span_of(item->bytes, item->len), &header) != CAUSE_NONE) {
+        return world->options.nodes < 2 ? world->at : world->door;
+    }
+    uint64_t ours = (header.flags & IKE_FLAG_INITIATOR) != 0 ? header.spi_r : header.spi_i;
+    return hf_ike_spi_decode(&world->config.spi, ours, &spi) ? world->steer[spi.shard] : world->door;
 }
 
 static void handle_item(struct world *world, uint32_t index)
@@ -255,6 +338,10 @@ static void handle_item(struct world *world, uint32_t index)
     switch (item.type) {
     case ITEM_TO_GATEWAY:
         world_trace(world, "-> gateway %zu bytes, number %u", item.len, item.number);
+        if (world->others[node_of(world, &item)].is_down) {
+            break;
+        }
+        world_enter(world, node_of(world, &item));
         net_to_gateway(world, &item);
         break;
     case ITEM_TO_CLIENT:
@@ -262,9 +349,11 @@ static void handle_item(struct world *world, uint32_t index)
         net_to_client(world, &item);
         break;
     case ITEM_STORE:
+        world_enter(world, item.node);
         world_store_item(world, &item);
         break;
     case ITEM_PLANE:
+        world_enter(world, item.node);
         world_plane_item(world, &item);
         break;
     }
@@ -280,6 +369,9 @@ static void handle_timers(struct world *world)
         }
     }
     struct event event = {.type = EVENT_TIMER};
+    if (core_deadline(world->core) > world->now && world->options.nodes > 1) {
+        world_enter(world, 1 - world->at);
+    }
     world_event(world, &event);
     check_timer(world);
 }
@@ -287,6 +379,10 @@ static void handle_timers(struct world *world)
 static ns_t timers_due(const struct world *world)
 {
     ns_t due = world->options.planted == PLANTED_TIMER ? NS_NEVER : core_deadline(world->core);
+    const struct world_node *other = &world->others[world->at == 0 ? 1 : 0];
+    if (world->options.nodes > 1 && !other->is_down) {
+        due = HF_MIN(due, core_deadline(other->core));
+    }
     for (uint32_t i = 0; i < world->num_clients; i++) {
         due = HF_MIN(due, initiator_deadline(world->clients[i]));
     }

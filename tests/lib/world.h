@@ -18,7 +18,9 @@ enum {
     WORLD_SHARDS = 4,
     WORLD_SHARD_BITS = 4,
     WORLD_SESSIONS = 32,
-    WORLD_HALF_OPEN = 8
+    WORLD_HALF_OPEN = 8,
+    WORLD_NODES = 2,
+    WORLD_ALL_SHARDS = 1 << WORLD_SHARD_BITS
 };
 
 #define WORLD_START_NS (1000 * NS_PER_S)
@@ -30,7 +32,8 @@ enum item_type { ITEM_TO_GATEWAY, ITEM_TO_CLIENT, ITEM_STORE, ITEM_PLANE };
 struct item {
     enum item_type type;
     ns_t at;
-    uint64_t seq; /* order of items of one time */
+    uint64_t seq;  /* order of items of one time */
+    uint32_t node; /* whose operation it is */
     struct endpoint from, to;
     bool natt;
     uint8_t *bytes; /* allocated: a datagram, or a record's value */
@@ -64,6 +67,7 @@ enum planted {
 
 struct world_options {
     uint64_t seed;
+    uint32_t nodes;    /* 2: a fleet, and each shard is where world_shard() brings it; 0: one gateway */
     bool certificates; /* client 0 logs in by certificate */
     bool mobike;       /* clients know MOBIKE */
     bool no_nat;       /* no UDP encapsulation is forced */
@@ -77,8 +81,24 @@ struct world_options {
     bool verbose; /* the trace goes to stdout */
 };
 
+/* A gateway that is not the one in hand (world_enter()). */
+struct world_node {
+    struct core_config config;
+    struct core *core;
+    void *core_memory, *pool_memory;
+    struct plane_model plane;
+    bool is_down;
+};
+
 struct world {
     struct world_options options;
+    /* core, config, plane below are of node `at`; of the others here. */
+    uint32_t at;
+    struct world_node others[WORLD_NODES];
+    uint8_t steer[WORLD_ALL_SHARDS];                         /* which node gets a shard's datagrams */
+    uint32_t door;                                           /* and which the first messages */
+    struct effect_shard news[WORLD_NODES][WORLD_ALL_SHARDS]; /* the last of each shard */
+    uint32_t num_news[WORLD_NODES][FLEET_SHARD_LOST + 1];
     struct sim_rand rand, client_rand, fate; /* of the core, of the clients, of all that fails by chance */
     ns_t now;
     struct test_policy policy;
@@ -105,6 +125,14 @@ struct world {
     uint32_t audits[AUDIT_READY + 1];
     enum cause last_login_cause;
 };
+
+/* Makes a node the one in hand. */
+void world_enter(struct world *world, uint32_t node);
+/* The fleet's wish to a node's core, and its lease. */
+void world_shard(struct world *world, uint32_t node, enum shard_wish wish, uint16_t shard, uint16_t epoch);
+void world_lease(struct world *world, uint32_t node, bool may_begin);
+/* The node's process ends; its lease is over at once. */
+void world_kill(struct world *world, uint32_t node);
 
 /* Memory comes from malloc; ends the program when there is none. */
 struct world *world_new(const struct world_options *options);

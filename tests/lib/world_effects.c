@@ -21,6 +21,7 @@ static void effect_store(struct world *world, const struct store_op *op)
         item->store.value = span_of(item->bytes, op->value.len);
     }
     if (world->options.store_early) {
+        world->store.node = world->config.node;
         item->result = store_model_apply(&world->store, &item->store, &item->epoch);
         item->applied = true;
     }
@@ -54,6 +55,17 @@ static void effect_audit(struct world *world, const struct audit *audit)
                 (unsigned long long)audit->session_id, audit->detail == NULL ? "" : audit->detail);
 }
 
+static void effect_shard(struct world *world, const struct effect_shard *shard)
+{
+    world->news[world->at][shard->shard] = *shard;
+    world->num_news[world->at][shard->news]++;
+    world_trace(world, "node %u: shard %u news %d epoch %u result %d sessions %u", world->at, shard->shard,
+                shard->news, shard->epoch, shard->result, shard->sessions);
+    if (shard->news == FLEET_SHARD_READY) {
+        world->steer[shard->shard] = (uint8_t)world->at;
+    }
+}
+
 void world_effects(struct world *world)
 {
     for (uint32_t i = 0; i < world->effects.count; i++) {
@@ -72,7 +84,9 @@ void world_effects(struct world *world)
             effect_audit(world, &effect->audit);
             break;
         case EFFECT_POLICY_FREE:
+            break;
         case EFFECT_SHARD:
+            effect_shard(world, &effect->shard);
             break;
         }
     }
@@ -102,6 +116,7 @@ void world_store_item(struct world *world, struct item *item)
 {
     const struct store_op *op = &item->store;
     if (!item->applied) {
+        world->store.node = world->config.node;
         item->result = store_model_apply(&world->store, op, &item->epoch);
     }
     world_trace(world, "store %d %u/%u -> %d", op->type, op->shard, op->index, item->result);
@@ -121,6 +136,8 @@ void world_plane_item(struct world *world, struct item *item)
 {
     struct plane_op *op = &item->plane;
     op->install = &item->install;
+    struct plane_counters counters;
+    (void)plane_model_counters(&world->plane, op->child, &counters);
     enum cause cause = plane_model_apply(&world->plane, op);
     world_trace(world, "plane %d child %u -> %s", op->type, op->child, cause_json(cause));
     if (world->plane.key_reused) {
@@ -133,6 +150,7 @@ void world_plane_item(struct world *world, struct item *item)
         struct event event = {
             .type = EVENT_PLANE_DONE,
             .plane_done = {.token = op->token, .child = op->child, .type = op->type, .cause = cause}};
+        event.plane_done.counters = counters;
         event.plane_done.counters.last_in = world->plane.traffic ? world->now : 0;
         world_event(world, &event);
     }

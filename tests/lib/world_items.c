@@ -11,6 +11,7 @@ struct item *item_add(struct world *world, enum item_type type, ns_t at)
     item->type = type;
     item->at = at;
     item->seq = world->next_seq++;
+    item->node = world->at;
     return item;
 }
 

@@ -188,7 +188,7 @@ Test(record, fields_missing_twice_or_unknown)
     memcpy(changed + len, (uint8_t[]){17, 0, 2, 1, 2}, 5);
     cr_expect_eq(decode_exact(changed, len + 5), CAUSE_RECORD, "a time of two bytes");
     for (uint32_t tag = 18; tag <= 255; tag++) {
-        bool nested = tag >= 18 && tag <= 23; /* a request, a former IKE SA, what has another size */
+        bool nested = tag >= 18 && tag <= 24; /* a request, a former IKE SA, what has another size */
         memcpy(changed, bytes, len);
         memcpy(changed + len, (uint8_t[]){(uint8_t)tag, 0, 2, 1, 2}, 5);
         cr_expect_eq(decode_exact(changed, len + 5), nested ? CAUSE_RECORD : CAUSE_NONE, "a newer field %u",
