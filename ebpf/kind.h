@@ -87,8 +87,20 @@ HF_SHARED enum hf_verdict hf_classify_quoted_udp(struct hf_packet *packet, struc
     return HF_UNDECIDED;
 }
 
-/* Of ESP, and of little of IKE, only the client's address is known: it takes the place of the router's, which
- * sent the error, in view->src. */
+/* Of ESP, and of little of IKE, only the client's address and port are known: they take the place of the
+ * router's, which sent the error. */
+HF_SHARED void hf_classify_client(struct hf_packet *packet, struct hf_view *view,
+                                  const struct hf_quote *quote)
+{
+    const uint8_t *udp = quote->proto == HF_PROTO_UDP ? hf_packet_at(packet, quote->l4, HF_UDP_BYTES) : 0;
+    view->src[0] = quote->dst[0];
+    view->src[1] = quote->dst[1];
+    if (udp) {
+        view->src_port = hf_load16(udp + 2);
+        view->dst_port = hf_load16(udp);
+    }
+}
+
 HF_SHARED enum hf_verdict hf_classify_icmp(struct hf_packet *packet, struct hf_view *view,
                                            const struct hf_config *config)
 {
@@ -113,8 +125,7 @@ HF_SHARED enum hf_verdict hf_classify_icmp(struct hf_packet *packet, struct hf_v
         return HF_ICMP_BUDGET; /* here the source is still who sent it */
     }
     if (verdict == HF_UNDECIDED && view->kind == HF_KIND_ICMP_CLIENT) {
-        view->src[0] = quote.dst[0];
-        view->src[1] = quote.dst[1];
+        hf_classify_client(packet, view, &quote);
     }
     return verdict;
 }

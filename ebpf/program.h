@@ -30,6 +30,7 @@ HF_SHARED void hf_event_emit(struct hf_packet *packet, struct hf_view *view, con
         .src = {view->src[0], view->src[1]},
         .dst = {view->dst[0], view->dst[1]},
         .spi = view->spi,
+        .head = view->head,
         .table_version = view->hop ? view->hop_table : config->table_version,
         .len = view->frame_len,
         .src_port = view->src_port,

@@ -287,15 +287,17 @@ enum hf_event_kind {
     HF_EVENT_TRACE,
     HF_EVENT_PEER_OLD,    /* node `node` works with an older table: send it a notice */
     HF_EVENT_SELF_OLD,    /* node `node` has a newer table than we */
-    HF_EVENT_ICMP_CLIENT, /* an ICMP error about the client `src`'s ESP: the other nodes may want it */
+    HF_EVENT_ICMP_CLIENT, /* an ICMP error about the client `src`'s ESP, with ports as if from there: the
+                             other nodes may want it */
 };
 
 struct hf_event {
     uint64_t time_ns;        /* CLOCK_MONOTONIC */
     uint64_t src[2], dst[2]; /* as in struct hf_local */
     uint64_t spi;            /* ours, or 0 */
-    uint32_t table_version;  /* the other node's */
-    uint32_t len;            /* of the frame */
+    uint64_t head; /* HF_EVENT_ICMP_CLIENT: the first 8 bytes of ICMP, as hf_word_load() reads them */
+    uint32_t table_version; /* the other node's */
+    uint32_t len;           /* of the frame */
     uint16_t src_port, dst_port;
     uint16_t shard, node, worker; /* as far as the verdict has them; else 0xffff */
     uint8_t kind, verdict, proto, hop;

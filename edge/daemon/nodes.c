@@ -49,8 +49,7 @@ void nodes_alive_set(struct nodes *nodes, uint16_t id, bool is_alive)
     __atomic_store_n(&nodes->entries[id].is_alive, is_alive, __ATOMIC_RELAXED);
 }
 
-/* Another node's address, whole; false when there is none now. */
-static bool node_find(const struct nodes *nodes, uint32_t id, struct ip_addr *ret_addr)
+bool nodes_find(const struct nodes *nodes, uint32_t id, struct ip_addr *ret_addr)
 {
     if (id >= HF_NODES_MAX || id == nodes->self) {
         return false;
@@ -159,7 +158,7 @@ size_t nodes_seal(const struct nodes *nodes, uint16_t node, const struct datagra
     const struct endpoint *src = &client->remote, *dst = &client->local;
     struct ip_addr to;
     size_t ip_len = (ip_is_v4(&src->addr) ? IP4_BYTES : IP6_BYTES) + UDP_BYTES + payload.len;
-    if (!may_go_on(client, node) || !node_find(nodes, node, &to) || payload.len < HEAD_BYTES ||
+    if (!may_go_on(client, node) || !nodes_find(nodes, node, &to) || payload.len < HEAD_BYTES ||
         ip_len > UINT16_MAX || HF_HOP_BYTES + ip_len > cap) {
         return 0;
     }
@@ -216,7 +215,7 @@ static bool is_authentic(const struct nodes *nodes, const struct datagram *datag
         return false;
     }
     const uint64_t *key = nodes->keys[ret_hop->epoch & 3];
-    return node_find(nodes, ret_hop->node, &from) && ip_equal(&from, &datagram->remote.addr) &&
+    return nodes_find(nodes, ret_hop->node, &from) && ip_equal(&from, &datagram->remote.addr) &&
            (key[0] | key[1]) != 0 &&
            hf_hop_mac(key, word, nodes->self, inner) == be64_load(datagram->bytes + 8);
 }

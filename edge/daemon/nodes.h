@@ -7,6 +7,8 @@
 #include "edge/io/udp.h"
 #include "edge/ops/config.h"
 
+enum { NODES_TOO_BIG_MAX = 128 };
+
 /* One node, by its number. The main thread writes, workers read: who meets a change in the middle finds no
  * such node, and the client sends again. */
 struct nodes_entry {
@@ -45,6 +47,19 @@ uint16_t nodes_owner(const struct nodes *nodes, uint32_t shard);
  * there is no such node, it is the one that sent the packet, it has come by too many, or there is no room. */
 size_t nodes_seal(const struct nodes *nodes, uint16_t node, const struct datagram *client,
                   struct span payload, uint8_t *ret_bytes, size_t cap, struct endpoint *ret_remote);
+/* An ICMP error about a packet of ours to a client: it was too big for the way there. */
+struct nodes_too_big {
+    struct endpoint client, local; /* ports 0: it was ESP without UDP */
+    uint32_t mtu;
+};
+/* Writes the error for another node, whose kernel and program take it as if a router had sent it. The length,
+ * and where to; 0 when there is no such node. */
+size_t nodes_seal_too_big(const struct nodes *nodes, uint16_t node, const struct nodes_too_big *error,
+                          uint8_t ret_bytes[NODES_TOO_BIG_MAX], struct endpoint *ret_remote);
+
+/* nodes.c: another node's address, whole; false when there is none now. */
+HF_MUST bool nodes_find(const struct nodes *nodes, uint32_t id, struct ip_addr *ret_addr);
+
 /* Takes a packet of another node apart: the client's datagram, a view into it. False for what no node of the
  * fleet made, or for no address of ours. */
 HF_MUST bool nodes_open(const struct nodes *nodes, const struct datagram *datagram,

@@ -187,7 +187,8 @@ static void take(void *context, const struct hf_event *event)
     case HF_EVENT_SELF_OLD:
         table_is_old(feed, event);
         break;
-    case HF_EVENT_ICMP_CLIENT: /* the packet itself has gone to a worker here */
+    case HF_EVENT_ICMP_CLIENT: /* the packet itself has gone to the kernel here */
+        steer_icmp_relay(feed, event);
         break;
     }
 }

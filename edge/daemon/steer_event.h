@@ -20,6 +20,20 @@ struct steer_trace {
     ns_t looked;
 };
 
+/* ICMP errors that were passed on to other nodes: when, and about whom. */
+struct steer_relay {
+    struct steer_relay_client {
+        uint64_t addr[2];
+        ns_t at;
+    } clients[256];
+    ns_t second;
+    uint32_t count; /* in it */
+    uint64_t relayed;
+};
+
+/* steer_icmp.c: an ICMP error about a client's ESP, which is not much more than its address and a size. */
+void steer_icmp_relay(struct steer_feed *feed, const struct hf_event *event);
+
 /* Opens what notices to other nodes leave by. Before privileges are dropped. */
 void steer_events_open(struct steer_feed *feed);
 /* Takes all that is there. */

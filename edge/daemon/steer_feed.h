@@ -64,6 +64,7 @@ struct steer_feed {
     ns_t committed;
     struct loop_source source; /* the program's events */
     struct steer_trace trace;
+    struct steer_relay relay;
     int notice_fd;
     uint32_t newest_seen; /* table version of other nodes */
     ns_t now;             /* of the last tick */

@@ -135,6 +135,12 @@ uint32_t steer_status_samples(struct steer_feed *feed, struct snapshot_sample re
         .help = "1 while the steering program asks first messages for a cookie.",
         .value = steering_control(feed->steering)->cookie_wanted != 0,
     };
+    ret_samples[count++] = (struct snapshot_sample){
+        .name = "steering_icmp_relayed",
+        .help = "ICMP errors about the size of clients' ESP that were shown to the other nodes.",
+        .counter = true,
+        .value = feed->relay.relayed,
+    };
     for (uint32_t i = 0; i < 2 * HF_VERDICT_COUNT; i++) {
         bool bytes = i >= HF_VERDICT_COUNT;
         uint32_t v = i % HF_VERDICT_COUNT;

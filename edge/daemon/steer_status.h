@@ -4,7 +4,7 @@
 #include "edge/daemon/steer_feed.h"
 #include "edge/ops/snapshot.h"
 
-enum { STEER_SAMPLES_MAX = 2 + 2 * HF_VERDICT_COUNT };
+enum { STEER_SAMPLES_MAX = 3 + 2 * HF_VERDICT_COUNT };
 
 const char *steer_verdict_name(uint32_t verdict);
 /* The line of `holdfast steer`: {"steering":{...}}. The length, 0 when it did not fit. `epochs`: how many SAs

@@ -106,6 +106,34 @@ def rekeys():
     assert len(scene.gateway.sessions()) == len(clients)
 
 
+TOO_BIG = """
+import socket, struct, sys
+here, there, client, port, mtu = sys.argv[1:]
+packed = lambda a: socket.inet_pton(socket.AF_INET6, a)
+quoted = (struct.pack("!IHBB", 6 << 28, 1400, 17, 60) + packed(there) + packed(client) +
+          struct.pack("!HHHH", 4500, int(port), 1400, 0) + bytes(64))
+s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+s.bind((here, 0))
+s.sendto(struct.pack("!BBHI", 2, 0, 0, int(mtu)) + quoted, (there, 0))
+"""
+
+
+@suite.case("an ICMP error about ESP comes to another node: the one with the session learns the size")
+def too_big():
+    remote, port = scene.session_of("cl5@example.net")["remote"].rsplit(":", 1)
+    client = remote.strip("[]")
+    here, command = scene.lab.ways("n1", "router", 6)[0], ("ip", "-6", "route", "get", client)
+    assert "mtu 1300" not in scene.gateway.node.out(*command)
+    for _ in range(5):
+        scene.lab.router.run("python3", "-c", TOO_BIG, here, ANYCAST6, client, port, "1300")
+    wait_until("it knows", lambda: "mtu 1300" in scene.gateway.node.out(*command), 5)
+    relayed = second.metrics()["holdfast_steering_icmp_relayed_total"]
+    taken = verdict(scene.gateway, "worker_icmp_client")
+    print(f"  of 5 errors {relayed:.0f} shown to the other node, which took {taken:.0f}")
+    assert 1 <= relayed <= 3 and taken == relayed
+    assert ping(clients["cl5"].node, INNER4, size=1200) == (5, 5)
+
+
 def logins():
     return sum(gateway.metric_sum("holdfast_handshakes_total") for gateway in scene.gateways.values())
 

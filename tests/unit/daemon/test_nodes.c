@@ -131,6 +131,40 @@ Test(nodes, there_and_nowhere_else)
     }
 }
 
+Test(nodes, too_big_is_an_icmp_error_of_the_fleet)
+{
+    static const struct {
+        const char *client, *local;
+        uint16_t port;
+        size_t len;
+        uint8_t proto;
+    } rows[] = {
+        {"2001:db8:7::7", "2001:db8:1::1", 4500, 16 + 40 + 8 + 40 + 8, 58},
+        {"192.0.2.7", "198.51.100.1", 4500, 16 + 20 + 8 + 20 + 8, 1},
+        {"2001:db8:7::7", "2001:db8:1::1", 0, 16 + 40 + 8 + 40 + 8, 58},
+    };
+    struct pair *pair = calloc(1, sizeof(*pair));
+    pair_init(pair, "203.0.113.2", "203.0.113.6");
+    for (size_t i = 0; i < HF_COUNT(rows); i++) {
+        uint8_t bytes[NODES_TOO_BIG_MAX];
+        struct endpoint remote;
+        struct nodes_too_big error = {.client = {addr_of(rows[i].client), 31000},
+                                      .local = {addr_of(rows[i].local), rows[i].port},
+                                      .mtu = 1300};
+        size_t len = nodes_seal_too_big(&pair->nodes[0], 1, &error, bytes, &remote);
+        cr_assert_eq(len, rows[i].len);
+        cr_assert(endpoint_equal(&remote, &pair->nodes[1].local));
+        bool v4 = rows[i].proto == 1;
+        const uint8_t *ip = bytes + HF_HOP_BYTES, *icmp = ip + (v4 ? 20 : 40);
+        cr_assert_eq(ip[v4 ? 9 : 6], rows[i].proto);
+        cr_assert_eq(icmp[0], v4 ? 3 : 2);
+        cr_assert_eq(icmp[6] << 8 | icmp[7], 1300);
+        cr_assert_eq(icmp[8 + (v4 ? 9 : 6)], rows[i].port == 0 ? 50 : 17, "what was sent");
+        cr_assert_eq(nodes_seal_too_big(&pair->nodes[0], 9, &error, bytes, &remote), 0, "no such node");
+    }
+    free(pair);
+}
+
 Test(nodes, owner_is_the_first_of_the_row_that_lives)
 {
     static const struct {
