@@ -37,7 +37,8 @@ static void on_fleet(void *context, yyjson_val *line)
     }
     char state[32], heard[24];
     yyjson_val *ago = yyjson_obj_get(member, "heard_s");
-    snprintf(state, sizeof(state), "%s%s", yyjson_get_str(yyjson_obj_get(member, "state")),
+    const char *name = yyjson_get_str(yyjson_obj_get(member, "state"));
+    snprintf(state, sizeof(state), "%s%s", name == NULL ? "?" : name,
              yyjson_get_bool(yyjson_obj_get(member, "draining")) ? ", drains" : "");
     snprintf(heard, sizeof(heard), "%.1f s", yyjson_get_num(ago));
     cell_u64(table, yyjson_obj_get(member, "node"));
