@@ -87,6 +87,10 @@ void check_files(const struct check *check, unsigned mode)
     if (!config->fleet_key_generated) {
         file_check(check, "fleet_key", config->fleet_key, true);
     }
+    for (uint32_t i = 0; i < config->bgp.num_neighbours; i++) {
+        file_check(check, PATH("bgp.neighbours[%u].password_file", i),
+                   config->bgp.neighbours[i].password_file, true);
+    }
     file_check(check, "store.password_file", config->store.password_file, true);
     file_check(check, "store.tls.ca", config->store.tls.ca, false);
     file_check(check, "store.tls.certificate", config->store.tls.certificate, false);

@@ -64,6 +64,12 @@ static const struct number_rule {
     RATE(fragments, 100000),
     RATE(other_versions, 100),
     RATE(too_big, 1000),
+    NUMBER("bgp.asn", bgp.asn, 65000, 1, UINT32_MAX - 1),
+    NUMBER("bgp.prepend", bgp.prepend, 3, 0, CONFIG_BGP_PREPEND_MAX),
+    NUMBER("bgp.timers.bfd_multiplier", bgp.timers.bfd_multiplier, 3, 2, 255),
+    NUMBER("bgp.health.rise", bgp.health.rise, 3, 1, 100),
+    NUMBER("bgp.health.fall", bgp.health.fall, 2, 1, 100),
+    NUMBER("bgp.health.jitter", bgp.health.jitter, 10, 0, 100),
     NUMBER("timers.retries", timers.retries, 5, 1, 20),
 };
 
@@ -317,6 +323,9 @@ void check_paths(const struct check *check, const char *folder)
         path_resolve(check, folder, &config->log.file);
     }
     fleet_key_default(check);
+    for (uint32_t i = 0; i < config->bgp.num_neighbours; i++) {
+        path_resolve(check, folder, &config->bgp.neighbours[i].password_file);
+    }
     for (uint32_t i = 0; i < config->num_identities; i++) {
         path_resolve(check, folder, &config->identities[i].certificate);
         path_resolve(check, folder, &config->identities[i].key);

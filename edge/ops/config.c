@@ -85,6 +85,7 @@ static void values_check(const struct check *check, const char *file)
     check_plane(check);
     check_steering(check);
     check_fleet(check);
+    check_bgp(check);
     check_pools(check);
     check_identities(check);
     check_connections(check);

@@ -9,6 +9,7 @@
 #include "edge/base/addr.h"
 #include "edge/base/limits.h"
 #include "edge/crypto/cert.h"
+#include "edge/ops/config_bgp.h"
 
 #define CONFIG_USER_DEFAULT "holdfast"
 #define CONFIG_PATH_DEFAULT "/etc/holdfast/holdfast.yaml"
@@ -289,6 +290,7 @@ struct config {
     struct config_limits limits;
     struct config_steering steering;
     struct config_fleet fleet;
+    struct config_bgp bgp;
     struct config_identity *identities;
     uint32_t num_identities;
     struct config_pool *pools;

@@ -12,6 +12,7 @@ void check_listen(const struct check *check);  /* listen, metrics, workers */
 void check_plane(const struct check *check);
 void check_steering(const struct check *check); /* after check_listen() */
 void check_fleet(const struct check *check);    /* fleet, and what goes with it; after check_steering() */
+void check_bgp(const struct check *check);      /* after check_listen() */
 void check_pools(const struct check *check);    /* after check_listen() */
 void check_identities(const struct check *check);
 void check_connections(const struct check *check); /* after identities and pools */

@@ -39,6 +39,9 @@ static bool needs_restart(const char *path)
                                         "store.fleet",
                                         "store.replicas",
                                         "fleet",
+                                        "bgp.interface",
+                                        "bgp.frr",
+                                        "bgp.health",
                                         "fleet_key",
                                         "limits.sessions",
                                         "limits.half_open",
@@ -191,12 +194,15 @@ static void maps_compare(struct diff *diff, struct side before, struct side afte
     }
 }
 
-/* "name" or "id" of an entry, NULL without. */
+/* "name", "id" or "address" of an entry, NULL without. */
 static const char *entry_name(struct side entry)
 {
     struct side name = child_of(entry, "name");
     if (name.node == YAML_NONE) {
         name = child_of(entry, "id");
+    }
+    if (name.node == YAML_NONE) {
+        name = child_of(entry, "address");
     }
     return name.node == YAML_NONE ? NULL : yaml_text(name.index, name.node);
 }

@@ -258,6 +258,8 @@ static const cyaml_schema_field_t control_fields[] = {
     CYAML_FIELD_END,
 };
 
+#include "edge/ops/schema_bgp.h"
+
 static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_MAPPING("listen", MUST, struct config, listen, listen_fields),
     TEXT_FIELD("workers", MAY, struct config, workers, 8),
@@ -268,6 +270,7 @@ static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_MAPPING("limits", MAY, struct config, limits, limits_fields),
     CYAML_FIELD_MAPPING("steering", MAY, struct config, steering, steering_fields),
     CYAML_FIELD_MAPPING("fleet", MAY, struct config, fleet, fleet_fields),
+    CYAML_FIELD_MAPPING("bgp", MAY, struct config, bgp, bgp_fields),
     LIST_FIELD("identities", MUST, struct config, identities, identity_entry, 1, CONFIG_IDENTITIES_MAX),
     LIST_FIELD("pools", MAY, struct config, pools, pool_entry, 0, POOLS_MAX),
     LIST_FIELD("connections", MUST, struct config, connections, connection_entry, 1, CONFIG_CONNECTIONS_MAX),

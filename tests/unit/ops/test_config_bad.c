@@ -36,7 +36,7 @@ static const struct bad keys_and_types_rows[] = {
     {"workers: 2", "wokrers: 2", "6:1: unknown key 'wokrers'; did you mean 'workers'?"},
     {"user: root", "frobnicate: 1",
      "63:1: unknown key 'frobnicate'; known here: listen, workers, shard_bits, plane, store, fleet_key, "
-     "limits, steering, fleet, "
+     "limits, steering, fleet, bgp, "
      "identities, pools, connections, proposals, timers, mobike, childless, resumption, crash_detection, "
      "redirect, log, metrics, control, user"},
     {"    pool: people", "    Pool: people",
@@ -193,6 +193,64 @@ Test(config_bad, fleet_values)
 {
     for (size_t i = 0; i < HF_COUNT(fleet_value_rows); i++) {
         row_check(fleet_config, &fleet_value_rows[i]);
+    }
+}
+
+static const char bgp_config[] =
+    "listen: {addresses: [198.51.100.1, \"2001:db8:1::1\"]}\n"         /* 1 */
+    "bgp:\n"                                                           /* 2 */
+    "  asn: 64501\n"                                                   /* 3 */
+    "  router_id: 203.0.113.2\n"                                       /* 4 */
+    "  prefixes: [198.51.100.0/24, \"2001:db8:1::/48\"]\n"             /* 5 */
+    "  neighbours:\n"                                                  /* 6 */
+    "    - {address: 203.0.113.1, asn: 64500, role: transit}\n"        /* 7 */
+    "    - {address: 10.0.0.1, asn: 64501, role: inner, bfd: false}\n" /* 8 */
+    "  uplinks: [eth1]\n"                                              /* 9 */
+    "identities: [{id: a.example}]\n"
+    "connections: [{name: c, auth: psk, secrets: [{id: \"*\", secret: s3cret}]}]\n";
+
+static const struct bad bgp_rows[] = {
+    {"asn: 64501\n", "asn: 0\n", "3:8: bgp.asn: 0 is not between 1 and 4294967294"},
+    {"  asn: 64501\n", "", "2:1: bgp.asn: missing"},
+    {"router_id: 203.0.113.2", "router_id: \"::1\"",
+     "4:14: bgp.router_id: '::1' is not written like an IPv4 address"},
+    {"198.51.100.0/24", "198.51.100.1/24",
+     "5:14: bgp.prefixes[0]: 198.51.100.1/24 has host bits set; did you mean 198.51.100.0/24?"},
+    {"198.51.100.0/24", "198.51.100.1/32",
+     "5:14: bgp.prefixes[0]: 198.51.100.1/32 is one address: announce the network that it is in (a host "
+     "route "
+     "would compete with the address itself)"},
+    {"198.51.100.0/24", "198.51.101.0/24",
+     "5:14: bgp.prefixes[0]: 198.51.101.0/24 has none of listen.addresses: what it attracts could not be "
+     "served"},
+    {"198.51.100.0/24, \"2001:db8:1::/48\"", "198.51.100.0/24, 198.51.0.0/16",
+     "5:31: bgp.prefixes[1]: 198.51.0.0/16 overlaps with 198.51.100.0/24"},
+    {"role: transit", "role: peer", "7:48: bgp.neighbours[0].role: 'peer' is not one of transit or inner"},
+    {"role: transit", "role: inner",
+     "7:5: bgp.neighbours: none has the role transit: nobody would hear of the prefixes"},
+    {"address: 203.0.113.1,", "address: 203.0.113.1; no router bgp 1,",
+     "7:17: bgp.neighbours[0].address: '203.0.113.1; no router bgp 1' is not the IP address of a neighbour"},
+    {"address: 203.0.113.1,", "address: 198.51.100.7,",
+     "7:17: bgp.neighbours[0].address: 198.51.100.7 is in a prefix that we announce"},
+    {"10.0.0.1", "203.0.113.1", "8:17: bgp.neighbours[1].address: 203.0.113.1 is there already"},
+    {"bfd: false", "hops: 256", "8:58: bgp.neighbours[1].hops: 256 is not between 1 and 255"},
+    {"uplinks: [eth1]", "uplinks: [a/b]", "9:13: bgp.uplinks[0]: 'a/b' is not the name of an interface"},
+    {"uplinks: [eth1]", "prepend: 11", "9:12: bgp.prepend: 11 is not between 0 and 10"},
+    {"uplinks: [eth1]", "frr: {sockets: frr}", "9:18: bgp.frr.sockets: 'frr' is not an absolute path"},
+    {"uplinks: [eth1]", "timers: {hold: 5s}",
+     "9:11: bgp.timers: hold (5s) must be at least three times keepalive (3s)"},
+    {"uplinks: [eth1]", "timers: {bfd: 10ms}", "9:17: bgp.timers.bfd: 10ms is not between 50ms and 1m"},
+    {"uplinks: [eth1]", "health: {hold_down: 1h}",
+     "9:23: bgp.health.hold_down: 1h is above hold_down_max (15m)"},
+    {"uplinks: [eth1]", "health: {fall: 0}", "9:18: bgp.health.fall: 0 is not between 1 and 100"},
+    {"uplinks: [eth1]", "health: {stall: soon}",
+     "9:19: bgp.health.stall: 'soon' is not a duration; write it like 300ms, 5s or 15m"},
+};
+
+Test(config_bad, bgp)
+{
+    for (size_t i = 0; i < HF_COUNT(bgp_rows); i++) {
+        row_check(bgp_config, &bgp_rows[i]);
     }
 }
 
