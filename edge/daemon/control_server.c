@@ -168,6 +168,34 @@ static void answer_trace(struct stream *stream, const struct control_selector *s
     }
 }
 
+static void answer_bgp(struct stream *stream, const struct control_request *request)
+{
+    struct daemon *d = stream->server->context;
+    bool is_config = request->command == CONTROL_BGP_CONFIG;
+    size_t cap = is_config ? (size_t)12 * FRR_TEXT_MAX : CONTROL_LINE_MAX, len = 0;
+    if (!d->bgp.is_on) {
+        stream_error(stream, "failed", "the config has no section bgp");
+        return;
+    }
+    if (request->command == CONTROL_BGP_ANNOUNCE) {
+        bgp_override(d, ANNOUNCE_BY_FORCE, request->reason);
+    } else if (request->command == CONTROL_BGP_WITHDRAW) {
+        bgp_override(d, ANNOUNCE_NEVER, request->reason);
+    } else if (request->command == CONTROL_BGP_AUTO) {
+        bgp_override(d, ANNOUNCE_BY_HEALTH, request->reason);
+    }
+    char *room = stream_room(stream, cap);
+    if (room != NULL) {
+        len = is_config ? bgp_config_format(d, room, cap) : bgp_format(d, room, cap);
+    }
+    if (len == 0) {
+        stream_error(stream, "failed", "no memory for the answer");
+        return;
+    }
+    end_line(stream, len);
+    stream_done(stream, 1);
+}
+
 static void answer_drain(struct stream *stream, bool is_draining)
 {
     struct daemon *d = stream->server->context;
@@ -346,6 +374,13 @@ static void answer(struct stream *stream, const struct control_request *request)
         break;
     case CONTROL_STEER:
         answer_steer(stream);
+        break;
+    case CONTROL_BGP:
+    case CONTROL_BGP_CONFIG:
+    case CONTROL_BGP_ANNOUNCE:
+    case CONTROL_BGP_WITHDRAW:
+    case CONTROL_BGP_AUTO:
+        answer_bgp(stream, request);
         break;
     case CONTROL_TRACE:
         answer_trace(stream, &request->selector);

@@ -202,9 +202,10 @@ static void run_round(struct daemon *d)
     }
     daemon_release(d);
     if (!d->is_stopping) {
-        (void)loop_once(&d->loop, round_ms(d));
+        (void)loop_once(&d->loop, bgp_round_ms(d, round_ms(d)));
     }
     steer_feed_tick(&d->feed, d->config, daemon_now(), daemon_wall_ns());
+    bgp_tick(d);
     server_tick(&d->control, daemon_now());
     server_tick(&d->metrics, daemon_now());
     feed_watchdog(d);
@@ -237,6 +238,7 @@ static void give_up(struct daemon *d)
 static int finish(struct daemon *d, int code)
 {
     (void)sd_notify(0, "STOPPING=1");
+    bgp_withdraw(d);
     if (d->shared.mesh.num_threads > 0 && !stop_workers(d)) {
         give_up(d);
     }

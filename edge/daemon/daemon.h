@@ -1,6 +1,7 @@
 /* The main thread's state, and what its files do with it. */
 #pragma once
 
+#include "edge/daemon/bgp.h"
 #include "edge/daemon/fleet_host.h"
 #include "edge/daemon/loop.h"
 #include "edge/daemon/network.h"
@@ -43,6 +44,7 @@ struct daemon {
     struct network network;
     struct steer_feed feed;
     struct fleet_host fleet;
+    struct bgp bgp;
     uint8_t fleet_key[FLEET_KEY_BYTES];
 
     enum node_state state;

@@ -17,6 +17,7 @@ enum mail_type {
     MAIL_POLICY,   /* main to worker: struct mail_policy */
     MAIL_SHARD,    /* main to worker: struct mail_shard */
     MAIL_LEASE,    /* main to worker: struct mail_lease */
+    MAIL_PROBE,    /* main to worker: nothing to do but a round, which the heartbeat tells of */
     MAIL_STOP,     /* main to worker: finish what is under way and end */
     MAIL_ANSWER,   /* worker to main: struct mail_answer, with lines or struct worker_status behind it */
     MAIL_NEWS,     /* worker to main: struct mail_news */

@@ -1,5 +1,7 @@
 #include "edge/daemon/daemon.h"
 
+#include "edge/daemon/keeper.h"
+
 #include <getopt.h>
 #include <stdio.h>
 
@@ -60,9 +62,13 @@ static const char help[] =
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
-        {"foreground", no_argument, NULL, 'f'},   {"version", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},         {0},
+        {"config", required_argument, NULL, 'c'},
+        {"check", no_argument, NULL, 'k'},
+        {"foreground", no_argument, NULL, 'f'},
+        {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {KEEPER_OPTION, no_argument, NULL, 'r'},
+        {0},
     };
     const char *config = CONFIG_PATH_DEFAULT;
     bool check = false;
@@ -80,6 +86,8 @@ int main(int argc, char **argv)
         case 'v':
             puts("holdfastd " HOLDFAST_VERSION);
             return EXIT_CODE_OK;
+        case 'r': /* not for people: what keeper_start() starts */
+            return keeper_main(KEEPER_FD);
         case 'h':
             fputs(help, stdout);
             return EXIT_CODE_OK;

@@ -5,6 +5,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,28 @@ bool user_find(const char *name, struct user *ret_user, char ret_error[PRIVILEGE
     ret_user->gid = entry->pw_gid;
     snprintf(ret_user->name, sizeof(ret_user->name), "%s", name);
     return true;
+}
+
+bool user_join(struct user *user, const char *group, char ret_error[PRIVILEGES_ERROR_MAX])
+{
+    const struct group *entry = getgrnam(group);
+    if (entry == NULL) {
+        snprintf(ret_error, PRIVILEGES_ERROR_MAX, "there is no group '%s'", group);
+        return false;
+    }
+    user->more = entry->gr_gid;
+    return true;
+}
+
+/* Who may not set groups may have been started with the right ones. */
+static void group_add(gid_t group)
+{
+    gid_t groups[NGROUPS_MAX];
+    int count = getgroups(NGROUPS_MAX - 1, groups);
+    if (group != 0 && count >= 0) {
+        groups[count] = group;
+        (void)!setgroups((size_t)count + 1, groups);
+    }
 }
 
 static void limit_raise(int which, rlim_t wanted)
@@ -65,11 +88,14 @@ void privileges_seal(void)
 static bool become(const struct user *user, char *ret_error)
 {
     if (user->name[0] == '\0' || user->uid == geteuid()) {
+        group_add(user->more);
         return true;
     }
     /* Across setuid() the capabilities survive only with this. */
-    if (prctl(PR_SET_KEEPCAPS, 1) != 0 || initgroups(user->name, user->gid) != 0 ||
-        setresgid(user->gid, user->gid, user->gid) != 0 || setresuid(user->uid, user->uid, user->uid) != 0) {
+    bool fine = prctl(PR_SET_KEEPCAPS, 1) == 0 && initgroups(user->name, user->gid) == 0;
+    group_add(user->more);
+    if (!fine || setresgid(user->gid, user->gid, user->gid) != 0 ||
+        setresuid(user->uid, user->uid, user->uid) != 0) {
         snprintf(ret_error, PRIVILEGES_ERROR_MAX, "cannot become user '%s': %s", user->name, strerror(errno));
         return false;
     }

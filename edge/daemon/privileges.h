@@ -11,11 +11,15 @@ struct user {
     uid_t uid;
     gid_t gid;
     char name[64]; /* empty: stay who we are */
+    gid_t more;    /* one group more; 0: none */
 };
 
 /* The user of that name; NULL: CONFIG_USER_DEFAULT where root starts us and there is one, else who we are.
  * False with a reason. */
 HF_MUST bool user_find(const char *name, struct user *ret_user, char ret_error[PRIVILEGES_ERROR_MAX]);
+
+/* One more group for who we are and shall be. False with a reason. */
+HF_MUST bool user_join(struct user *user, const char *group, char ret_error[PRIVILEGES_ERROR_MAX]);
 
 /* At once at the start: keys do not reach a core dump or a debugger of another user. Also raises the limits
  * that workers need, as far as allowed. */

@@ -12,6 +12,7 @@
 #include <systemd/sd-daemon.h>
 
 #define RELEASE_WAIT_MS 2000
+#define RELOAD_PATIENCE_NS (60 * NS_PER_S) /* thousands of certificates and secrets are read */
 
 struct reload {
     struct daemon *d;
@@ -210,6 +211,7 @@ static void commit(struct reload *r)
     }
     d->config = r->config;
     steer_feed_reload(&d->feed, d->config);
+    bgp_reload(d);
     atomic_store(&d->log.level, (int)d->config->log.level);
     d->config_loaded_unix_s = daemon_wall_ns() / (int64_t)NS_PER_S;
     d->reload_ok = true;
@@ -275,6 +277,7 @@ void daemon_reload(struct daemon *d, const char *path, struct stream *stream)
     }
     r->d = d;
     r->stream = stream;
+    bgp_patience(d, RELOAD_PATIENCE_NS);
     (void)sd_notifyf(0, "RELOADING=1\nSTATUS=reloading %s", path);
     reload_run(r, path);
     (void)sd_notifyf(0, "READY=1\nSTATUS=%s", d->ready_text);

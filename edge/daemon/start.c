@@ -291,7 +291,7 @@ static bool step_steering(struct start *s)
 
 static bool step_privileges(struct start *s)
 {
-    if (!privileges_drop(&s->user, s->error)) {
+    if (!bgp_open(s->d, &s->user, s->error, sizeof(s->error)) || !privileges_drop(&s->user, s->error)) {
         return false;
     }
     start_say_user(s->d, s->config, &s->user);
@@ -472,6 +472,7 @@ void daemon_close(struct daemon *d)
         store_close(d->shared.store);
     }
     steer_feed_close(&d->feed, d->is_to_be_continued);
+    bgp_close(d);
     network_down(&d->network);
     mesh_close(&d->shared.mesh);
     free(d->answer);

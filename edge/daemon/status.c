@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SAMPLES_MAX = 160 + STEER_SAMPLES_MAX + FLEET_SAMPLES, DROPS_LAYERS = 2 };
+enum { SAMPLES_MAX = 160 + STEER_SAMPLES_MAX + FLEET_SAMPLES + BGP_SAMPLES_MAX, DROPS_LAYERS = 2 };
 
 struct status {
     struct snapshot snapshot;
@@ -255,12 +255,13 @@ struct status *status_new(struct daemon *d)
     store_stats(d->shared.store, &s->store);
     io_samples(s);
     store_samples(s);
-    hf_assert(s->num_samples + STEER_SAMPLES_MAX + FLEET_SAMPLES <= SAMPLES_MAX);
+    hf_assert(s->num_samples + STEER_SAMPLES_MAX + FLEET_SAMPLES + BGP_SAMPLES_MAX <= SAMPLES_MAX);
     s->num_samples += steer_status_samples(&d->feed, &s->samples[s->num_samples]);
     if (d->fleet.engine != NULL) {
         fleet_status_samples(d->fleet.engine, daemon_now(), &s->samples[s->num_samples]);
         s->num_samples += FLEET_SAMPLES;
     }
+    s->num_samples += bgp_samples(d, &s->samples[s->num_samples]);
     histograms(s);
     fill_listen(d, s);
     fill_identities(d, s);

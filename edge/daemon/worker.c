@@ -198,6 +198,8 @@ static void mail_in(struct worker *w, struct mail *mail)
     case MAIL_STOP:
         stop(w);
         break;
+    case MAIL_PROBE: /* that it came is all */
+        break;
     case MAIL_ANSWER: /* only the main thread gets these */
     case MAIL_NEWS:
         break;

@@ -20,6 +20,11 @@ static const char *const command_names[] = {
     [CONTROL_FLEET] = "fleet",
     [CONTROL_FLEET_SHARDS] = "fleet_shards",
     [CONTROL_FLEET_FORGET] = "fleet_forget",
+    [CONTROL_BGP] = "bgp",
+    [CONTROL_BGP_CONFIG] = "bgp_config",
+    [CONTROL_BGP_ANNOUNCE] = "bgp_announce",
+    [CONTROL_BGP_WITHDRAW] = "bgp_withdraw",
+    [CONTROL_BGP_AUTO] = "bgp_auto",
 };
 
 const char *control_command_name(enum control_command command)
@@ -152,7 +157,19 @@ static bool member_read(yyjson_val *key, yyjson_val *value, struct control_reque
         (void)snprintf(request->config, sizeof(request->config), "%s", text);
         return true;
     }
+    if (yyjson_equals_str(key, "reason")) {
+        if (text == NULL || strlen(text) >= sizeof(request->reason)) {
+            return refuse(ret_error, "reason must be a text of at most 159 bytes");
+        }
+        (void)snprintf(request->reason, sizeof(request->reason), "%s", text);
+        return true;
+    }
     return refuse(ret_error, "unknown member in the request");
+}
+
+static bool is_of_bgp(enum control_command command)
+{
+    return command == CONTROL_BGP_ANNOUNCE || command == CONTROL_BGP_WITHDRAW || command == CONTROL_BGP_AUTO;
 }
 
 static bool request_judge(const struct control_request *request, bool named,
@@ -173,6 +190,9 @@ static bool request_judge(const struct control_request *request, bool named,
     }
     if ((request->node != 0) != (request->command == CONTROL_FLEET_FORGET)) {
         return refuse(ret_error, "node goes with fleet_forget, and it needs one");
+    }
+    if (request->reason[0] != '\0' && !is_of_bgp(request->command)) {
+        return refuse(ret_error, "this command takes no reason");
     }
     /* By accident nobody disconnects everybody: that is "*". */
     if (request->selector.type == SELECT_ALL && selects && request->command != CONTROL_SESSIONS) {
@@ -244,7 +264,7 @@ size_t control_request_format(char *ret_line, size_t cap, enum control_command c
         json_string(&j, "select", selector);
     }
     if (config != NULL) {
-        json_string(&j, "config", config);
+        json_string(&j, is_of_bgp(command) ? "reason" : "config", config);
     }
     json_object_end(&j);
     return json_end(&j);

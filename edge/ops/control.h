@@ -26,6 +26,11 @@ enum control_command {
     CONTROL_FLEET,
     CONTROL_FLEET_SHARDS,
     CONTROL_FLEET_FORGET,
+    CONTROL_BGP,
+    CONTROL_BGP_CONFIG,
+    CONTROL_BGP_ANNOUNCE,
+    CONTROL_BGP_WITHDRAW,
+    CONTROL_BGP_AUTO,
 };
 const char *control_command_name(enum control_command command);
 
@@ -48,6 +53,7 @@ struct control_selector {
 struct control_request {
     enum control_command command;
     struct control_selector selector; /* SELECT_ALL when the request names none (SHOW never does) */
+    char reason[160];                 /* BGP_ANNOUNCE, BGP_WITHDRAW: why, for the log; empty: not said */
     char config[256];                 /* CHECK, RELOAD: another file than the running one; empty: the same */
     uint16_t node;                    /* FLEET_FORGET: 1..FLEET_NODE_MAX */
 };
@@ -62,7 +68,7 @@ bool control_selects(const struct control_selector *selector, const struct sessi
 HF_MUST bool control_request_parse(struct span line, struct control_request *ret_request,
                                    char ret_error[CONTROL_ERROR_MAX]);
 /* The line (without newline) for a request, by the CLI: `selector`, which for FLEET_FORGET is a node's
- * number, and `config` may be NULL. 0 when it does not fit. */
+ * number, and `config`, which for BGP_* is the reason, may be NULL. 0 when it does not fit. */
 size_t control_request_format(char *ret_line, size_t cap, enum control_command command, const char *selector,
                               const char *config);
 

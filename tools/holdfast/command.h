@@ -27,12 +27,13 @@ struct command {
     const char *summary;   /* one line of the overview */
     const char *help;      /* paragraphs for `holdfast NAME --help` */
     int (*run)(const struct cli *cli, int argc, char **argv);
-    const struct command *subcommands; /* instead of run */
+    const struct command *subcommands; /* instead of run, or where none is named */
 };
 
 /* Ends with a row without a name. */
 extern const struct command cli_commands[];
 extern const struct command pki_commands[];
+extern const struct command bgp_commands[];
 
 /* argv[0] is the name of a row of `commands`; `prefix` is what stands before it ("holdfast pki"). */
 int command_dispatch(const struct cli *cli, const struct command *commands, const char *prefix, int argc,
@@ -51,6 +52,7 @@ int cmd_fleet(const struct cli *cli, int argc, char **argv);
 int cmd_steer(const struct cli *cli, int argc, char **argv);
 int cmd_trace(const struct cli *cli, int argc, char **argv);
 int cmd_check(const struct cli *cli, int argc, char **argv);
+int cmd_bgp(const struct cli *cli, int argc, char **argv);
 int cmd_spi(const struct cli *cli, int argc, char **argv);
 int cmd_completion(const struct cli *cli, int argc, char **argv);
 int pki_init(const struct cli *cli, int argc, char **argv);

@@ -102,6 +102,7 @@ const struct command cli_commands[] = {
              "Reads the fleet key\n"
              "that the config file names (--config), so it works without the daemon.",
      .run = cmd_spi},
+    {.name = "bgp", .summary = "The anycast prefixes", .run = cmd_bgp, .subcommands = bgp_commands},
     {.name = "pki", .summary = "A small certification authority", .subcommands = pki_commands},
     {.name = "completion",
      .arguments = "bash",
@@ -160,7 +161,7 @@ int command_dispatch(const struct cli *cli, const struct command *commands, cons
         help_command(command, prefix);
         return CLI_OK;
     }
-    if (command->subcommands == NULL) {
+    if (command->subcommands == NULL || (argc < 2 && command->run != NULL)) {
         return command->run(cli, argc, argv);
     }
     char deeper[64];
