@@ -1,5 +1,7 @@
 """FRRouting on machines of a lab: zebra, bgpd and bfdd of each in its namespace. A router's configuration is
 written here from who its neighbours are; a node's is holdfastd's to write."""
+import ipaddress
+import json
 import os
 
 from . import labfile
@@ -59,9 +61,29 @@ class Frr:
         if os.path.exists(socket):
             os.unlink(socket)
 
+    def restart(self, daemon):
+        """As after a crash: with nothing of what it was told."""
+        self.kill(daemon)
+        self.start_one(daemon)
+        self.wait()
+
     def vtysh(self, *commands):
         words = [word for command in commands for word in ("-c", command)]
         return self.node.out(*self.enter("vtysh", *words))
+
+
+    def paths(self, prefix):
+        """The ways that bgpd knows to a prefix: {"aspath", "community"} of each."""
+        family = "ipv6" if ":" in prefix else "ipv4"
+        paths = json.loads(self.vtysh(f"show bgp {family} unicast {prefix} json")).get("paths", [])
+        return [{"aspath": path["aspath"]["string"],
+                 "community": path.get("community", {}).get("string", "")} for path in paths]
+
+    def established(self):
+        """Addresses of the neighbours whose sessions are up."""
+        summary = json.loads(self.vtysh("show bgp summary json"))
+        return sorted(peer for family in summary.values() for peer, row in family.get("peers", {}).items()
+                      if row["state"] == "Established")
 
 
 class Router(Frr):
@@ -114,3 +136,18 @@ def neighbours_of(lab, machine):
             found += [{"address": address, "asn": bgp["asn"], "role": bgp.get("role", "transit")}
                       for address in addresses]
     return found
+
+
+def announced_by(lab, machine):
+    """What else it should say of BGP: the networks that its anycast addresses are in."""
+    addresses = [ipaddress.ip_interface(net) for net in
+                 labfile.networks(lab.spec, lab.spec["machines"][machine].get("loopback", []))]
+    own = [address for (_, other), (_, ways) in lab.links.items() if other == machine for address in ways]
+    return {"router_id": next(address for address in own if ":" not in address),
+            "prefixes": [str(address.network.supernet(new_prefix=24 if address.version == 4 else 48))
+                         for address in addresses]}
+
+
+def kernel_has(node, prefix):
+    """Whether the prefix is in the kernel's table, the one that packets go by."""
+    return bool(run(["ip", "-n", node.name, "-6" if ":" in prefix else "-4", "route", "show", prefix]).stdout)

@@ -3,7 +3,7 @@ clients on demand."""
 import os
 
 from . import labfile
-from .frr import Frr, Router, neighbours_of
+from .frr import Frr, Router, announced_by, neighbours_of
 from .holdfast import Holdfast, build_dir, write
 from .ike import Initiator
 from .pki import Authority
@@ -54,7 +54,7 @@ class Scene:
     def _routes_by(self, gateway):
         """This node's holdfastd tells its FRR what to announce."""
         name = gateway.node.name
-        bgp = {"asn": self.lab.spec["machines"][name]["bgp"]["asn"],
+        bgp = {"asn": self.lab.spec["machines"][name]["bgp"]["asn"], **announced_by(self.lab, name),
                "neighbours": neighbours_of(self.lab, name), "frr": {"sockets": self.routing[name].dir}}
         gateway.config["bgp"] = labfile.merged(bgp, gateway.config.get("bgp", {}))
 
