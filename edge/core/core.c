@@ -190,7 +190,7 @@ static void step_command(struct core *core, const struct event_command *command)
     switch (command->type) {
     case COMMAND_DRAIN:
     case COMMAND_UNDRAIN:
-        ike_drain(core->ike, command->type == COMMAND_DRAIN);
+        ike_drain(core->ike, core->time, command->type == COMMAND_DRAIN);
         break;
     case COMMAND_DISCONNECT:
         (void)!ike_disconnect(core->ike, core->time, command->session_id);

@@ -223,6 +223,7 @@ struct core_counters {
     uint64_t store_failures, sessions_restored;
     uint64_t tickets, resumptions, resumptions_unchecked; /* RFC 5723 */
     uint64_t sessions_given;                              /* away, to another node */
+    uint64_t tokens, syncs, redirects;                    /* RFC 6290, 6311, 5685 */
     uint32_t sessions, half_open, children, unsaved; /* gauges; unsaved: established, but not in the store */
     uint32_t tables[IKE_TABLES];                     /* entries in use */
 };
@@ -239,12 +240,22 @@ struct child_view {
     const struct ts_range *ts_local, *ts_remote;
     uint32_t num_ts_local, num_ts_remote;
 };
+/* What client and gateway agreed on, or the client can. */
+enum session_agreed {
+    AGREED_MOBIKE = 1,
+    AGREED_FRAGMENTATION = 2,
+    AGREED_MESSAGE_ID_SYNC = 4,
+    AGREED_REPLAY_COUNTER_SYNC = 8,
+    AGREED_REDIRECT = 16,
+};
 struct session_view {
     uint64_t session_id;
     uint64_t spi_i, spi_r;
     uint16_t shard;
     bool established, restored, unsaved, behind_nat;
     uint32_t quirks; /* bit of each, enum quirk */
+    uint32_t agreed; /* enum session_agreed */
+    bool resumed;    /* began with a ticket */
     struct ike_suite suite;
     struct endpoint local, remote;
     const struct identity *local_id, *remote_id;

@@ -157,6 +157,12 @@ static void host_once(void *context, uint32_t position, struct span value, uint3
     };
 }
 
+static bool host_shard_is_read(void *context, uint32_t position)
+{
+    const struct core *core = context;
+    return core->shards[position].state == SHARD_OWNED;
+}
+
 static uint16_t host_epoch(void *context, uint32_t position)
 {
     struct core *core = context;
@@ -258,6 +264,7 @@ struct ike_host core_host(struct core *core)
         .record_put = host_record_put,
         .record_delete = host_record_delete,
         .once = host_once,
+        .shard_is_read = host_shard_is_read,
         .news = host_news,
         .epoch = host_epoch,
     };

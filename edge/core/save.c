@@ -45,7 +45,15 @@ static void record_child_from(struct record_child *to, const struct ike_child *f
 static uint32_t our_next_id(const struct ike_sa *sa)
 {
     const struct sa_request *own = &sa->request;
-    return own->message.valid && own->kind != REQUEST_REKEY_IKE ? own->message.id : sa->our_next_id;
+    bool kept = own->kind == REQUEST_REKEY_IKE || own->kind == REQUEST_SYNC; /* which has no id of its own */
+    return own->message.valid && !kept ? own->message.id : sa->our_next_id;
+}
+
+static uint8_t peer_from(const struct ike_sa *sa)
+{
+    int peer = (sa->sync_ids ? RECORD_PEER_SYNC_IDS : 0) | (sa->sync_replay ? RECORD_PEER_SYNC_REPLAY : 0) |
+               (sa->follows ? RECORD_PEER_REDIRECT : 0);
+    return (uint8_t)peer;
 }
 
 static void record_from(struct core *core, const struct ike_sa *sa, struct session_record *record)
@@ -76,6 +84,7 @@ static void record_from(struct core *core, const struct ike_sa *sa, struct sessi
                                       .auth_until_unix_s = sa->auth_until_unix_s,
                                       .login_unix_s = sa->login_unix_s,
                                       .cert = sa->cert,
+                                      .peer = peer_from(sa),
                                       .turn = sa->turn,
                                       .num_children = sa->num_children};
     memcpy(record->connection, sa->connection, sizeof(record->connection));
@@ -240,6 +249,9 @@ static void session_from(struct core *core, struct ike_sa *sa, const struct sess
     sa->auth_until_unix_s = record->auth_until_unix_s;
     sa->login_unix_s = record->login_unix_s;
     sa->cert = record->cert;
+    sa->sync_ids = (record->peer & RECORD_PEER_SYNC_IDS) != 0;
+    sa->sync_replay = (record->peer & RECORD_PEER_SYNC_REPLAY) != 0;
+    sa->follows = (record->peer & RECORD_PEER_REDIRECT) != 0;
     sa->turn = record->turn;
     sa->bytes_in = record->bytes_in;
     sa->bytes_out = record->bytes_out;

@@ -37,6 +37,9 @@ const struct core_counters *core_counters(struct core *core)
     c->resumptions = ike->resumptions;
     c->resumptions_unchecked = ike->resumptions_unchecked;
     c->sessions_given = ike->given;
+    c->tokens = ike->tokens;
+    c->syncs = ike->syncs;
+    c->redirects = ike->redirects;
     c->sessions = ike->sessions;
     c->half_open = ike->half_open;
     c->children = ike->children;
@@ -73,6 +76,13 @@ static ns_t login_left(const struct core *core, const struct ike_sa *sa)
     return sa->auth_until_unix_s == 0 ? NS_NEVER : left_s > 0 ? (ns_t)left_s * NS_PER_S : 0;
 }
 
+static uint32_t agreed_of(const struct ike_sa *sa)
+{
+    return (sa->mobike ? AGREED_MOBIKE : 0u) | (sa->fragmentation ? AGREED_FRAGMENTATION : 0u) |
+           (sa->sync_ids ? AGREED_MESSAGE_ID_SYNC : 0u) |
+           (sa->sync_replay ? AGREED_REPLAY_COUNTER_SYNC : 0u) | (sa->follows ? AGREED_REDIRECT : 0u);
+}
+
 static void view_session(const struct core *core, ns_t now, const struct ike_sa *sa, struct session_view *ret)
 {
     bool established = sa->state == SA_ESTABLISHED || sa->state == SA_RESTORING;
@@ -86,6 +96,8 @@ static void view_session(const struct core *core, ns_t now, const struct ike_sa 
         .unsaved = sa->unsaved,
         .behind_nat = sa->behind_nat,
         .quirks = sa->quirks,
+        .agreed = agreed_of(sa),
+        .resumed = sa->resumed_from != 0,
         .suite = sa->suite,
         .local = sa->local,
         .remote = sa->remote,

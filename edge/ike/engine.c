@@ -121,6 +121,7 @@ struct ike *ike_init(void *memory, const struct ike_config *config, const struct
     }
     shards_index(ike);
     shards_begin(ike);
+    dead_end_init(ike);
     return ike;
 }
 
@@ -165,11 +166,6 @@ void ike_spi_count(const struct ike *ike, uint32_t ret_counts[4])
             ret_counts[ike->child[slot].spi_in >> 30]++;
         }
     }
-}
-
-void ike_drain(struct ike *ike, bool is_draining)
-{
-    ike->draining = is_draining;
 }
 
 const struct ike_counters *ike_counters(const struct ike *ike)

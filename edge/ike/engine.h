@@ -65,6 +65,8 @@ struct ike_host {
     void (*once)(void *context, uint32_t position, struct span value, uint32_t ttl_ms, uint64_t token);
     void (*news)(void *context, enum ike_news news, const struct ike_sa *sa, const struct ike_child *child,
                  enum cause cause, const char *detail);
+    /* The shard is ours for sure, and all of its sessions have been read. */
+    bool (*shard_is_read)(void *context, uint32_t position);
     uint16_t (*epoch)(void *context, uint32_t position); /* ownership epoch of a shard position */
 };
 
@@ -84,6 +86,9 @@ struct ike_counters {
     uint64_t reassembled, reassembly_failures;
     uint64_t moves, mobike_updates; /* changes of address, and requests for one */
     uint64_t store_failures, restored;
+    uint64_t tokens;                                      /* shown for sessions that nobody has, RFC 6290 */
+    uint64_t syncs;                                       /* of message ids, RFC 6311 */
+    uint64_t redirects;                                   /* RFC 5685 */
     uint64_t tickets, resumptions, resumptions_unchecked; /* RFC 5723; unchecked: the store did not answer */
     uint64_t given;                                       /* sessions that left for another node */
     uint32_t sessions, half_open, children, unsaved;
@@ -113,7 +118,6 @@ void ike_policy(struct ike *ike, const struct policy *policy);
 void ike_spi_config(struct ike *ike, const struct hf_spi_config *spi);
 /* IKE and Child SAs in use, by the epoch of their SPI. */
 void ike_spi_count(const struct ike *ike, uint32_t ret_counts[4]);
-void ike_drain(struct ike *ike, bool is_draining); /* no new IKE SAs from now on, or again */
 
 /* Time of the event that is being worked on. */
 struct ike_time {
@@ -127,6 +131,8 @@ struct ike_datagram {
     bool natt;
 };
 
+/* No new IKE SAs from now on, or again. Sessions are redirected where the policy says so. */
+void ike_drain(struct ike *ike, struct ike_time time, bool is_draining);
 /* Whether a first message has a COOKIE that was made for its sender; nothing changes. */
 bool ike_is_proven(struct ike *ike, struct ike_time time, const struct ike_datagram *datagram);
 void ike_receive(struct ike *ike, struct ike_time time, const struct ike_datagram *datagram);

@@ -363,12 +363,14 @@ void exch_auth(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
     }
     sa->initial_contact = message_notify(input->message, NOTIFY_INITIAL_CONTACT) != NULL;
     sa->established_unix_s = ike->time.unix_s;
+    token_build(ike, sa, &b); /* RFC 6290 4.2: behind AUTH */
     if (!build_first_child(ike, sa, &work, &b)) {
         auth_refuse(ike, sa, &work);
         return;
     }
     mobike_offer(ike, sa, input, &b);
     build_auth_lifetime(ike, sa, &b);
+    sync_offer(sa, input->message, &b);
     ticket_answer(ike, sa, input->message, &b);
     if (!sa_respond(ike, sa, IKE_AUTH, &b)) {
         work.cause = CAUSE_FRAGMENT_NO_ROOM;

@@ -64,6 +64,9 @@ void sa_inherit(struct ike *ike, struct ike_sa *new, const struct ike_sa *old)
     new->login_unix_s = old->login_unix_s;
     new->resumed_from = old->resumed_from;
     new->cert = old->cert;
+    new->sync_ids = old->sync_ids;
+    new->sync_replay = old->sync_replay;
+    new->follows = old->follows;
     ike_sa_name(ike, &new->local_id, old->local_id);
     ike_sa_name(ike, &new->remote_id, old->remote_id);
     memcpy(new->connection, old->connection, sizeof(new->connection));
@@ -108,6 +111,7 @@ static void rekey_answer(struct ike *ike, struct ike_sa *sa, struct ike_sa *new,
     propose_answer(ike, &b, &work->choice, span_of(spi, sizeof(spi)));
     build_nonce(&b, span_of(work->nonce_r, sizeof(work->nonce_r)));
     build_ke(&b, work->choice.ike.ke, span_of(work->public.bytes, work->public.len));
+    token_build(ike, new, &b);
     ticket_answer(ike, new, message, &b);
     struct nonces nonces = {.i = message->nonce, .r = span_of(work->nonce_r, sizeof(work->nonce_r))};
     rekey_ike_rival(sa, new, &nonces);

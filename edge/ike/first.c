@@ -30,6 +30,9 @@ bool first_passes(struct ike *ike, const struct first *first, enum cause cause)
     } else if (cause != CAUSE_NONE) {
         ike_drop(ike, cause);
     }
+    if (cause == CAUSE_DRAINING) {
+        (void)redirect_first(ike, first);
+    }
     return cause == CAUSE_NONE;
 }
 
@@ -66,6 +69,7 @@ struct ike_sa *first_take(struct ike *ike, const struct first *first, const stru
     sa->natt = datagram->natt;
     sa->behind_nat = nat_is_between(&first->input);
     sa->fragmentation = message_notify(message, NOTIFY_FRAGMENTATION_SUPPORTED) != NULL;
+    sa->follows = redirect_is_known(message);
     sa->peer_next_id = 1;
     sa->session_id = rand_u64(&ike->config.rand) | 1;
     return sa;

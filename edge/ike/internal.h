@@ -13,6 +13,9 @@
 #define DISCONNECTS_PER_STEP 3
 #define REKEYED_LINGER_NS (60 * NS_PER_S) /* the client deletes the old IKE SA long before */
 #define SHARD_ABSENT UINT16_MAX
+#define DEAD_END_BUCKETS 256
+#define SAVE_OWN_IDS                                                                                         \
+    8 /* requests of ours between two saves of the next id: liveness must not wear out the store */
 #define TICKET_KEYS 3   /* the day before, today, and the day that another node's clock has reached */
 #define ESP_SPI_MIN 256 /* below: reserved, and 0 looks like the non-ESP marker (RFC 4303 2.1) */
 
@@ -64,6 +67,8 @@ struct ike {
     int64_t cookie_hour;
     uint8_t ticket_keys[TICKET_KEYS][32]; /* of ticket_day and the days around it */
     int64_t ticket_day;
+    uint8_t token_key[32]; /* RFC 6290 */
+    struct bucket dead_ends[DEAD_END_BUCKETS], dead_ends_all;
     uint64_t next_token;
     struct bucket answers; /* error answers to strangers */
     struct bucket news;    /* log lines that strangers cause */
@@ -194,7 +199,10 @@ void sa_respond_notify(struct ike *ike, struct ike_sa *sa, uint8_t exchange, uin
  * and a late copy of the request would create what the client was told that it does not have. */
 void sa_refuse(struct ike *ike, struct ike_sa *sa, struct builder *b);
 void sa_refuse_notify(struct ike *ike, struct ike_sa *sa, uint16_t notify, struct span data);
-/* Unprotected error answer to a request outside any SA; rate limited. */
+/* An unprotected answer to a request outside of any IKE SA. */
+void plain_begin(struct ike *ike, const struct ike_header *header, struct builder *b);
+void plain_send(struct ike *ike, const struct ike_datagram *datagram, struct builder *b);
+/* The same with one notify; rate limited, if it is an error. */
 void answer_plain(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header,
                   uint16_t notify, struct span data);
 
@@ -434,6 +442,33 @@ enum cause ticket_open(struct ike *ike, struct span bytes, struct ike_ticket *re
 /* Answers TICKET_REQUEST, if it is there, by a ticket for `sa`. */
 void ticket_answer(struct ike *ike, const struct ike_sa *sa, const struct message *request,
                    struct builder *b);
+
+/* --- dead_end.c: sessions that nobody has (RFC 6290) --- */
+void dead_end_init(struct ike *ike);
+/* `cause`: SPI_FORGED, or of an SPI of ours that no IKE SA has. */
+void dead_end_answer(struct ike *ike, const struct ike_input *input, enum cause cause);
+/* The IKE SA's token, where the policy has tokens. */
+void token_build(const struct ike *ike, const struct ike_sa *sa, struct builder *b);
+/* We rekeyed it: the client gets a token in a request of ours (RFC 6290 4.3). */
+void token_renew(struct ike *ike, struct ike_sa *sa);
+
+/* --- sync.c: message ids after a restart (RFC 6311) --- */
+/* In IKE_AUTH: agrees to what the client can. */
+void sync_offer(struct ike_sa *sa, const struct message *message, struct builder *b);
+/* Where it is due, the wish that the client jump with its ESP numbers. */
+void sync_build_replay(const struct ike *ike, const struct ike_sa *sa, struct builder *b);
+/* True: our ids are not known, and the client has been asked. */
+bool sync_begin(struct ike *ike, struct ike_sa *sa);
+/* Makes the next try; false when there is no room for it. */
+bool sync_again(struct ike *ike, struct ike_sa *sa);
+bool sync_is_answer(const struct ike_sa *sa, const struct message *message);
+void sync_answered(struct ike *ike, struct ike_sa *sa, const struct message *message);
+
+/* --- redirect.c (RFC 5685) --- */
+bool redirect_is_known(const struct message *message);
+/* True: the draining node has sent it elsewhere. */
+bool redirect_first(struct ike *ike, const struct first *first);
+void redirect_work(struct ike *ike, struct ike_sa *sa);
 
 /* --- exch_resume.c --- */
 void exch_resume(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header);

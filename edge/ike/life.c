@@ -19,7 +19,7 @@ void sa_schedule(struct ike *ike, struct ike_sa *sa)
     due = may_expire(ike, sa) ? HF_MIN(due, sa->expires) : due;
     if (may_begin(ike, sa)) {
         due = HF_MIN(due, HF_MIN(sa->request.next_try, HF_MIN(sa->childless_end, sa->auth_end)));
-        due = HF_MIN(due, HF_MIN(sa->dpd_due, HF_MIN(sa->child_due, sa->rekey_at)));
+        due = HF_MIN(due, HF_MIN(sa->dpd_due, HF_MIN(sa->child_due, HF_MIN(sa->rekey_at, sa->redirect_at))));
     }
     heap_set(&ike->timers, sa->slot, is_still(ike, sa) ? NS_NEVER : due);
 }
@@ -114,7 +114,7 @@ void sa_close(struct ike *ike, struct ike_sa *sa, enum cause cause, bool linger)
     sa->state = SA_CLOSED;
     sa->expires = ike->time.now + LINGER_NS;
     sa->dpd_due = sa->save_due = sa->child_due = sa->rekey_at = NS_NEVER;
-    sa->childless_end = sa->auth_end = NS_NEVER;
+    sa->childless_end = sa->auth_end = sa->redirect_at = NS_NEVER;
     sa_schedule(ike, sa);
 }
 
@@ -301,7 +301,9 @@ static bool sa_timer_first(struct ike *ike, struct ike_sa *sa)
 static void sa_timer_own(struct ike *ike, struct ike_sa *sa)
 {
     ns_t now = ike->time.now;
-    if (sa->rekey_at <= now) {
+    if (sa->redirect_at <= now) {
+        redirect_work(ike, sa);
+    } else if (sa->rekey_at <= now) {
         rekey_ike_work(ike, sa);
     } else if (sa->child_due <= now) {
         children_work(ike, sa);

@@ -235,18 +235,14 @@ static void receive_response(struct ike *ike, struct ike_sa *sa, const struct ik
         ike_drop(ike, CAUSE_BUSY);
         return;
     }
+    if (request->kind == REQUEST_SYNC && !sync_is_answer(sa, input->message)) {
+        ike_drop(ike, CAUSE_SYNC_WRONG); /* RFC 6311 5.1: in silence */
+        return;
+    }
     sa_follow(ike, sa, input->datagram);
     enum mobike_verdict verdict = mobike_judge(sa, input);
     request_answered(ike, sa, input);
     mobike_answered(ike, sa, verdict);
-}
-
-/* RFC 7296 2.21.4: says to a client whose SA is gone that it may stop asking. */
-static void answer_unknown(struct ike *ike, const struct ike_input *input)
-{
-    if ((input->header.flags & IKE_FLAG_RESPONSE) == 0) {
-        answer_plain(ike, input->datagram, &input->header, NOTIFY_INVALID_IKE_SPI, (struct span){0});
-    }
 }
 
 static void receive_protected(struct ike *ike, const struct ike_input *input)
@@ -259,7 +255,7 @@ static void receive_protected(struct ike *ike, const struct ike_input *input)
     if (sa == NULL) {
         ike_drop(ike, cause);
         if (cause == CAUSE_SPI_FORGED || cause == CAUSE_SPI_UNKNOWN) {
-            answer_unknown(ike, input);
+            dead_end_answer(ike, input, cause);
         }
         return;
     }
@@ -271,7 +267,7 @@ static void receive_protected(struct ike *ike, const struct ike_input *input)
     struct span chain = span_of(bytes.data + IKE_HEADER_BYTES, bytes.len - IKE_HEADER_BYTES);
     if (sa->spi_i != header->spi_i || sa->spi_r != header->spi_r) {
         cause = CAUSE_SPI_MISMATCH; /* its SA is gone and the slot another's */
-        answer_unknown(ike, input);
+        dead_end_answer(ike, input, cause);
     } else if (from_initiator == sa->we_are_initiator) {
         cause = CAUSE_FLAGS;
     } else {

@@ -3,8 +3,6 @@
 #include "edge/base/secret.h"
 #include "edge/ike/internal.h"
 
-#define SAVE_OWN_IDS                                                                                         \
-    8 /* requests of ours between two saves of the next id: liveness must not wear out the store */
 #define PROBE_TRIES 2
 
 const struct notify *message_error(const struct message *message)
@@ -80,8 +78,8 @@ static bool request_probe(struct ike *ike, struct ike_sa *sa)
 {
     /* The client may have gone over to the IKE SA that we asked for: nothing else is asked before time. */
     uint32_t patience = sa->request.kind == REQUEST_REKEY_IKE ? ike->policy->timers.retries + 1 : PROBE_TRIES;
-    if (!sa->learn_our_id || sa->request.kind == REQUEST_DELETE || sa->request.tries < patience ||
-        sa->request.probes > SAVE_OWN_IDS) {
+    if (!sa->learn_our_id || sa->request.kind == REQUEST_DELETE || sa->request.kind == REQUEST_SYNC ||
+        sa->request.tries < patience || sa->request.probes > SAVE_OWN_IDS) {
         return false;
     }
     sa->request.probes++;
@@ -106,6 +104,9 @@ void request_retry(struct ike *ike, struct ike_sa *sa)
         }
         return;
     }
+    if (sa->request.kind == REQUEST_SYNC && !sync_again(ike, sa)) {
+        return;
+    }
     sa_send_request(ike, sa);
     ike->counters.retransmits_sent++;
     uint32_t doublings = HF_MIN(sa->request.tries, 16U);
@@ -116,7 +117,16 @@ void request_retry(struct ike *ike, struct ike_sa *sa)
 void request_dpd(struct ike *ike, struct ike_sa *sa)
 {
     struct builder b;
+    if (sync_begin(ike, sa)) {
+        return;
+    }
     chain_start(ike, &b);
+    if (!sa->learn_our_id) { /* else the answer may be one of before, to a request of the same id */
+        if (sa->token_due) {
+            token_build(ike, sa, &b);
+        }
+        sync_build_replay(ike, sa, &b);
+    }
     if (request_send(ike, sa, INFORMATIONAL, REQUEST_DPD, &b)) {
         ike->counters.dpd_sent++;
     }
@@ -170,8 +180,16 @@ void request_answered(struct ike *ike, struct ike_sa *sa, const struct ike_input
     struct sa_request was = sa->request;
     request_forget(ike, sa);
     sa->last_in = ike->time.now;
+    bool known = !sa->learn_our_id;
     sa->learn_our_id = false;
     switch ((enum request_kind)was.kind) {
+    case REQUEST_SYNC:
+        sync_answered(ike, sa, input->message);
+        break;
+    case REQUEST_DPD:
+        sa->token_due = sa->token_due && !known;
+        sa->replay_due = sa->replay_due && !known;
+        break;
     case REQUEST_REKEY_CHILD:
         rekey_child_answered(ike, sa, &was, input->message);
         break;

@@ -62,11 +62,12 @@ void sa_respond_fatal(struct ike *ike, struct ike_sa *sa, uint8_t exchange, enum
     sa_close(ike, sa, cause, true);
 }
 
-/* A cookie, the right group or that a ticket is no good is no bigger than the question and what an honest
- * client waits for. */
+/* A cookie, the right group, another gateway or that a ticket is no good is no bigger than the question and
+ * what an honest client waits for. */
 static bool answer_allowed(struct ike *ike, uint16_t notify)
 {
     if (notify == NOTIFY_COOKIE || notify == NOTIFY_INVALID_KE_PAYLOAD || notify == NOTIFY_TICKET_NACK ||
+        notify == NOTIFY_REDIRECT ||
         bucket_take(&ike->answers, ike->time.now, ANSWER_INTERVAL_NS, ANSWER_BURST, 1)) {
         return true;
     }
@@ -74,12 +75,8 @@ static bool answer_allowed(struct ike *ike, uint16_t notify)
     return false;
 }
 
-void answer_plain(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header,
-                  uint16_t notify, struct span data)
+void plain_begin(struct ike *ike, const struct ike_header *header, struct builder *b)
 {
-    if (!answer_allowed(ike, notify)) {
-        return;
-    }
     struct ike_header answer = {
         .spi_i = header->spi_i,
         .spi_r = header->spi_r,
@@ -88,12 +85,26 @@ void answer_plain(struct ike *ike, const struct ike_datagram *datagram, const st
         .flags = (uint8_t)(IKE_FLAG_RESPONSE | (~header->flags & IKE_FLAG_INITIATOR)),
         .message_id = header->message_id,
     };
-    struct builder b;
-    message_begin(&b, ike->scratch.inner, sizeof(ike->scratch.inner), &answer);
-    build_notify(&b, PROTOCOL_NONE, (struct span){0}, notify, data);
-    struct span bytes = message_end(&b);
+    message_begin(b, ike->scratch.inner, sizeof(ike->scratch.inner), &answer);
+}
+
+void plain_send(struct ike *ike, const struct ike_datagram *datagram, struct builder *b)
+{
+    struct span bytes = message_end(b);
     hf_assert(bytes.len > 0);
     ike->config.host.send(ike->config.host.context, &datagram->local, &datagram->remote, datagram->natt,
                           bytes);
     ike->counters.datagrams_out++;
+}
+
+void answer_plain(struct ike *ike, const struct ike_datagram *datagram, const struct ike_header *header,
+                  uint16_t notify, struct span data)
+{
+    struct builder b;
+    if (!answer_allowed(ike, notify)) {
+        return;
+    }
+    plain_begin(ike, header, &b);
+    build_notify(&b, PROTOCOL_NONE, (struct span){0}, notify, data);
+    plain_send(ike, datagram, &b);
 }

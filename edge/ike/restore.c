@@ -168,6 +168,7 @@ void ike_restore(struct ike *ike, struct ike_time time, struct ike_sa *sa, bool 
 {
     ike->time = time;
     sa->state = SA_RESTORING;
+    sa->replay_due = sa->sync_replay;
     sa->restored = sa->learn_id = sa->learn_our_id = sa->record_exists = true;
     sa->created = sa->established = sa->last_in = time.now;
     sa->response_expires = time.now + ike->policy->timers.response_keep;

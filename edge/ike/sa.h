@@ -67,6 +67,8 @@ enum request_kind {
     REQUEST_DELETE,       /* of the IKE SA */
     REQUEST_DELETE_CHILD, /* of request.child */
     REQUEST_REKEY_CHILD,  /* of request.rekeys, to become request.child */
+    REQUEST_SYNC,         /* of message ids, under id 0 (RFC 6311) */
+    REQUEST_REDIRECT,     /* the client may go elsewhere (RFC 5685) */
     REQUEST_REKEY_IKE,    /* of the IKE SA, to become request.sa */
 };
 
@@ -125,14 +127,20 @@ struct ike_sa {
     bool record_exists; /* it may be in the store under this slot's (shard, index) */
     bool idle_asked;    /* the plane was asked when it last heard from the client */
     bool initial_contact;
-    bool disowned;   /* the client deleted it while our rekey of its forerunner has no answer yet */
-    bool mobike;     /* agreed (RFC 4555) */
-    bool shares;     /* or did: an address with an older or newer session of the same client */
+    bool disowned; /* the client deleted it while our rekey of its forerunner has no answer yet */
+    bool mobike;   /* agreed (RFC 4555) */
+    bool sync_ids, sync_replay; /* agreed (RFC 6311) */
+    bool replay_due;            /* after a restart: the client is to jump with its ESP numbers */
+    bool token_due;             /* the client has no token for this IKE SA yet (RFC 6290) */
+    bool follows;               /* REDIRECT, the client says (RFC 5685) */
+    bool shares;                /* or did: an address with an older or newer session of the same client */
     uint32_t turn;   /* of those that share one: the highest logged in last, and is where the client is */
     uint32_t quirks; /* bit of each that the client showed, enum quirk; not in the record */
     uint64_t spi_i, spi_r;
     struct ike_suite suite;
     struct ike_keys keys;
+    uint32_t sync_id; /* of REQUEST_SYNC: what we said that our next id is */
+    uint8_t sync_nonce[4];
     uint64_t iv_counter; /* of the next IV */
     uint32_t peer_next_id;
     uint32_t our_next_id;
@@ -156,6 +164,7 @@ struct ike_sa {
     uint32_t stale; /* slot under which the store may hold a former record of this session, SLOT_NONE */
     uint8_t stale_generation;
     ns_t created, last_in, response_expires, expires, dpd_due, save_due, child_due, rekey_at;
+    ns_t redirect_at;
     ns_t childless_end, auth_end; /* it ends then without a child, or without another login */
 
     /* The session: moves on to the next IKE SA at a rekey. */

@@ -40,7 +40,7 @@ void sa_reset(struct ike_sa *sa, uint32_t slot)
     sa->pending_child = sa->pending_sa = sa->half_open = sa->reassembly = SLOT_NONE;
     sa->peer_prev = sa->peer_next = sa->stale = SLOT_NONE;
     sa->expires = sa->dpd_due = sa->save_due = sa->child_due = sa->rekey_at = sa->response_expires = NS_NEVER;
-    sa->childless_end = sa->auth_end = NS_NEVER;
+    sa->childless_end = sa->auth_end = sa->redirect_at = NS_NEVER;
     sa->request.next_try = NS_NEVER;
     sa->request.child = sa->request.rekeys = sa->request.rival = SLOT_NONE;
     sa->request.sa = sa->request.rival_sa = sa->replaces = sa->successor = SLOT_NONE;

@@ -144,7 +144,8 @@ static void finish_auth(struct ike *ike, struct ike_sa *sa)
     ike->counters.sessions++;
     ike->counters.handshakes_ok++;
     sa_send_response(ike, sa);
-    host_of(ike)->news(host_of(ike)->context, NEWS_SESSION_UP, sa, NULL, CAUSE_NONE, NULL);
+    host_of(ike)->news(host_of(ike)->context, NEWS_SESSION_UP, sa, NULL, CAUSE_NONE,
+                       sa->resumed_from != 0 ? "resumed" : NULL);
     quirks_announce(ike, sa);
     resume_done(ike, sa);
     if (sa->initial_contact) {
@@ -194,7 +195,8 @@ static struct ike_sa *session_move(struct ike *ike, struct ike_sa *old)
     session_begin(ike, new);
     old->state = SA_REKEYED;
     old->dpd_due = old->save_due = old->child_due = old->rekey_at = NS_NEVER;
-    old->childless_end = old->auth_end = NS_NEVER;
+    new->redirect_at = old->redirect_at;
+    old->childless_end = old->auth_end = old->redirect_at = NS_NEVER;
     old->expires = ike->time.now + REKEYED_LINGER_NS;
     ike->counters.ike_rekeys++;
     host_of(ike)->news(host_of(ike)->context, NEWS_IKE_REKEYED, new, NULL, CAUSE_NONE, NULL);
@@ -233,6 +235,12 @@ static void finish_restore(struct ike *ike, struct ike_sa *sa)
     rekey_ike_ask(ike, sa);
 }
 
+static void finish_own_rekey(struct ike *ike, struct ike_sa *new)
+{
+    rekey_ike_done(ike, new);
+    token_renew(ike, new);
+}
+
 static void wait_finish(struct ike *ike, struct ike_sa *sa)
 {
     enum sa_pending pending = sa->pending;
@@ -257,7 +265,7 @@ static void wait_finish(struct ike *ike, struct ike_sa *sa)
         break;
     case PENDING_OWN_IKE:
         ike->counters.own_ike_rekeys++;
-        rekey_ike_done(ike, session_move(ike, sa));
+        finish_own_rekey(ike, session_move(ike, sa));
         break;
     case PENDING_ANSWER:
         sa_send_response(ike, sa);

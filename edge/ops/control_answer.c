@@ -70,6 +70,26 @@ static void put_traffic(struct json *j, const struct session_view *view,
     }
 }
 
+static void put_agreed(struct json *j, uint32_t agreed)
+{
+    static const struct {
+        uint32_t bit;
+        const char *name;
+    } names[] = {{AGREED_MOBIKE, "mobike"},
+                 {AGREED_FRAGMENTATION, "fragmentation"},
+                 {AGREED_MESSAGE_ID_SYNC, "message_id_sync"},
+                 {AGREED_REPLAY_COUNTER_SYNC, "replay_counter_sync"},
+                 {AGREED_REDIRECT, "redirect"}};
+
+    json_array_begin(j, "agreed");
+    for (size_t i = 0; i < HF_COUNT(names); i++) {
+        if ((agreed & names[i].bit) != 0) {
+            json_string(j, NULL, names[i].name);
+        }
+    }
+    json_array_end(j);
+}
+
 static void put_session(struct json *j, const struct session_view *view, uint32_t worker)
 {
     char text[SUITE_TEXT_MAX];
@@ -94,6 +114,8 @@ static void put_session(struct json *j, const struct session_view *view, uint32_
         }
     }
     json_array_end(j);
+    put_agreed(j, view->agreed);
+    json_bool(j, "resumed", view->resumed);
     json_bool(j, "restored", view->restored);
     json_bool(j, "saved", view->established && !view->unsaved);
     json_seconds(j, "age_s", view->age);

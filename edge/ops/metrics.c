@@ -197,6 +197,9 @@ static void ike_put(struct page *p, const struct core_counters *c)
     counter(p, "resumptions_unchecked_total",
             "Tickets presented when the store could not say whether they were used before.",
             c->resumptions_unchecked);
+    counter(p, "crash_tokens_total", "Tokens shown for sessions that nobody has (RFC 6290).", c->tokens);
+    counter(p, "id_syncs_total", "Message ids agreed anew with a client (RFC 6311).", c->syncs);
+    counter(p, "redirects_total", "Clients that were sent elsewhere (RFC 5685).", c->redirects);
     head(p, "quirks_total", "counter", "Sessions, or refusals, in which a client's quirk was met.");
     for (int quirk = 0; quirk < QUIRK_COUNT; quirk++) {
         labelled(p, "quirks_total", "quirk", quirk_row((enum quirk)quirk)->name, NULL, NULL,

@@ -45,6 +45,9 @@ void counters_sum(const struct core_counters *workers, uint32_t num_workers, str
         ret_sum->store_failures += w->store_failures;
         ret_sum->sessions_restored += w->sessions_restored;
         ret_sum->tickets += w->tickets;
+        ret_sum->tokens += w->tokens;
+        ret_sum->syncs += w->syncs;
+        ret_sum->redirects += w->redirects;
         ret_sum->resumptions += w->resumptions;
         ret_sum->resumptions_unchecked += w->resumptions_unchecked;
         ret_sum->sessions += w->sessions;

@@ -55,7 +55,6 @@ enum record_peer {
     RECORD_PEER_SYNC_IDS = 1,    /* agreed: IKEV2_MESSAGE_ID_SYNC (RFC 6311) */
     RECORD_PEER_SYNC_REPLAY = 2, /* agreed: IPSEC_REPLAY_COUNTER_SYNC (RFC 6311) */
     RECORD_PEER_REDIRECT = 4,    /* RFC 5685 */
-    RECORD_PEER_TOKEN = 8,       /* it was given a token (RFC 6290) */
 };
 
 struct session_record {

@@ -47,8 +47,12 @@ static void do_connect(struct world *world, struct bytes *bytes)
     client->config.initial_contact = (how & 4) != 0;
     client->config.behind_nat = (how & 8) != 0;
     client->config.fragmentation = (how & 16) == 0;
+    client->config.want_ticket = (how & 32) != 0;
+    client->config.sync_ids = client->config.sync_replay = (how & 64) != 0;
     client->config.deviate.auth_flip = (how & 0xe0) == 0xe0;
-    initiator_connect(client, world->now);
+    if ((how & 128) == 0 || !initiator_resume(client, world->now)) {
+        initiator_connect(client, world->now);
+    }
 }
 
 static void do_exchange(struct world *world, struct bytes *bytes)
@@ -93,6 +97,12 @@ static void do_raw(struct world *world, struct bytes *bytes)
     (void)!initiator_send_raw(client, world->now, exchange, first, inner);
 }
 
+/* Of an exchange that is not protected. */
+static bool is_first(uint8_t exchange)
+{
+    return exchange == IKE_SA_INIT || exchange == IKE_SESSION_RESUME;
+}
+
 /* Any bytes, behind a header of a client's SA or without one. */
 static void do_inject(struct world *world, struct bytes *bytes)
 {
@@ -115,7 +125,7 @@ static void do_inject(struct world *world, struct bytes *bytes)
     writer_span(&b.w, body);
     struct span datagram = message_end(&b);
     memory[16] = first;
-    world_inject(world, &client->local, client->natt, datagram, header.exchange != IKE_SA_INIT);
+    world_inject(world, &client->local, client->natt, datagram, !is_first(header.exchange));
 }
 
 /* A datagram on its way to the gateway, with some bytes changed. */
@@ -133,7 +143,7 @@ static void do_mutate(struct world *world, struct bytes *bytes)
             copy[(next(bytes) << 8 | next(bytes)) % item->len] ^= next(bytes);
         }
         bool changed = memcmp(copy, item->bytes, item->len) != 0;
-        bool protected = item->bytes[18] != IKE_SA_INIT && copy[18] != IKE_SA_INIT;
+        bool protected = !is_first(item->bytes[18]) && !is_first(copy[18]);
         struct endpoint from = item->from;
         struct span datagram = span_of(copy, item->len);
         world_inject(world, &from, item->natt, datagram, changed && protected);

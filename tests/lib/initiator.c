@@ -243,6 +243,9 @@ static void answered(struct initiator *client, struct initiator_sa *sa)
 static void receive_request(struct initiator *client, struct initiator_sa *sa,
                             const struct ike_header *header)
 {
+    if (client->state == INITIATOR_UP && client_serve_sync(client, sa, header)) {
+        return;
+    }
     if (sa->response.valid && header->message_id == sa->response.id) {
         client->counters.repeats_answered++;
         client_send(client, &sa->response);
@@ -260,6 +263,9 @@ static void receive_protected(struct initiator *client, struct initiator_sa *sa,
     struct span inner;
     bool response = (header->flags & IKE_FLAG_RESPONSE) != 0;
     bool by_initiator = (header->flags & IKE_FLAG_INITIATOR) != 0;
+    if (client_take_token(client, sa, header, bytes)) {
+        return;
+    }
     if (by_initiator != sa->by_gateway || !client_open(client, sa, header, bytes, &first, &inner) ||
         payloads_read(first, inner, &client->payloads) != CAUSE_NONE ||
         message_read(&client->payloads, &client->message) != CAUSE_NONE) {

@@ -34,6 +34,8 @@ struct deviations {
     bool no_nats_lie;        /* NO_NATS_ALLOWED names another port than the datagram has */
     bool cookie2_flip;       /* one bit of a copied COOKIE2 is wrong */
     bool cookie2_missing;    /* COOKIE2 is not copied */
+    bool sync_nonce_flip;    /* one bit of the nonce in the answer to a synchronization is wrong */
+    bool sync_low;           /* it says an id that the gateway has passed */
     bool ticket_again;       /* a ticket is kept when it was used */
     bool resume_certs;       /* IKE_AUTH after IKE_SESSION_RESUME carries certificates */
     uint32_t id_jump;        /* added to the message id of the next request once */
@@ -66,7 +68,9 @@ struct initiator_config {
     bool initial_contact;
     bool childless; /* asks for no child at login, whatever the gateway offers (RFC 6023) */
     bool mobike;
-    bool want_ticket; /* RFC 5723 */
+    bool want_ticket;           /* RFC 5723 */
+    bool sync_ids, sync_replay; /* RFC 6311 */
+    bool follows;               /* RFC 5685 */
     bool resume_bare; /* resumes as libreswan does: nonce and ticket, AUTH over the first message alone */
     bool no_nats;     /* demands that no NAT is on the way (RFC 4555 3.9) */
     bool behind_nat;  /* lies about its source as a NAT would make it */
@@ -96,6 +100,7 @@ enum initiator_why {
     INITIATOR_REFUSED,  /* by `notify` */
     INITIATOR_BAD_PEER, /* the gateway's message or AUTH was wrong */
     INITIATOR_PEER_DELETED,
+    INITIATOR_PEER_LOST, /* it has lost the IKE SA, says its token */
     INITIATOR_WE_DELETED,
 };
 
@@ -148,6 +153,9 @@ struct initiator_sa {
     uint32_t tries;
     ns_t next_try; /* NS_NEVER: nothing in flight */
     struct initiator_fragments fragments;
+    uint8_t token[128];
+    uint16_t token_len;
+    uint32_t sync_seen; /* the highest id of a synchronization */
 };
 
 struct initiator_child {
@@ -203,6 +211,14 @@ struct initiator {
     uint16_t update_notify; /* error in the answer to the last update */
     uint8_t cookie2[8];     /* of that update */
     uint32_t updates, cookies_copied;
+    bool sync_ids, sync_replay; /* agreed */
+    uint32_t syncs;             /* answered */
+    uint64_t jumped;            /* what the gateway asked ESP numbers to jump */
+    uint16_t jump_bytes;        /* of the last of these numbers */
+    uint32_t invalid_spis, bad_tokens;
+    uint8_t redirect_type, redirect[255];
+    uint16_t redirect_len;
+    uint32_t redirects;
     struct initiator_ticket ticket;
     uint32_t tickets;    /* that came */
     bool ticket_refused; /* when it was asked for */

@@ -106,6 +106,7 @@ void client_build_auth(struct initiator *client, struct builder *b)
     }
     client_build_mobike(client, b);
     client_ask_ticket(client, b);
+    client_offer_sync(client, b);
     if (config->deviate.critical_unknown) {
         payload_begin(b, 200);
         writer_patch_u8(&b->w, b->payload_at + 1, 0x80);
@@ -207,6 +208,8 @@ void client_auth_answered(struct initiator *client)
     }
     client_read_mobike(client);
     client_read_ticket(client, client_current(client));
+    client_read_token(client, client_current(client));
+    client_read_sync(client);
     client->child_notify = error;
     const struct notify *lifetime = message_notify(message, NOTIFY_AUTH_LIFETIME);
     client->auth_lifetime_s =

@@ -157,6 +157,7 @@ void client_rekey_answered(struct initiator *client, struct initiator_sa *sa)
     }
     client->current = (uint32_t)(new - client->sa);
     client_read_ticket(client, new);
+    client_read_token(client, new);
     if (client->config.deviate.skip_ike_delete) {
         sa->used = false;
     } else {

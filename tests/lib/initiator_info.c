@@ -101,6 +101,9 @@ void client_answer(struct initiator *client, struct initiator_sa *sa, const stru
             }
         }
         client_copy_cookie2(client, &b);
+        client_read_token(client, sa);
+        client_count_jump(client);
+        (void)client_read_redirect(client, false);
     } else {
         client_serve_create(client, sa, &b);
     }

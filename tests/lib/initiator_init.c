@@ -52,6 +52,9 @@ void client_init_send(struct initiator *client)
     if (client->config.fragmentation) {
         build_notify(&b, PROTOCOL_NONE, none, NOTIFY_FRAGMENTATION_SUPPORTED, none);
     }
+    if (client->config.follows) {
+        build_notify(&b, PROTOCOL_NONE, none, NOTIFY_REDIRECT_SUPPORTED, none);
+    }
     build_hashes(&b);
     client_first_sent(client, message_end(&b), IKE_SA_INIT);
 }
@@ -91,6 +94,8 @@ void client_init_detour(struct initiator *client)
     } else if (group != NULL && ke_supported(be16_load(group->data.data))) {
         client_ke(client, be16_load(group->data.data));
         client_init_send(client);
+    } else if (client_read_redirect(client, true)) {
+        client_fail(client, INITIATOR_REFUSED, NOTIFY_REDIRECT);
     } else {
         uint16_t error = client_error_in(&client->message);
         if (error != 0) {

@@ -46,6 +46,18 @@ void client_first_done(struct initiator *client, struct span response);
 void client_init_detour(struct initiator *client);
 void client_build_nat(struct initiator *client, struct builder *b);
 
+/* initiator_crash.c */
+void client_read_token(struct initiator *client, struct initiator_sa *sa);
+/* True: an unprotected answer to a request under an IKE SA. */
+bool client_take_token(struct initiator *client, const struct initiator_sa *sa,
+                       const struct ike_header *header, struct span bytes);
+void client_offer_sync(struct initiator *client, struct builder *b);
+void client_read_sync(struct initiator *client);
+void client_count_jump(struct initiator *client);
+/* True: it was a synchronization, which has been answered or not. */
+bool client_serve_sync(struct initiator *client, struct initiator_sa *sa, const struct ike_header *header);
+bool client_read_redirect(struct initiator *client, bool first);
+
 /* initiator_resume.c */
 void client_ask_ticket(struct initiator *client, struct builder *b);
 void client_read_ticket(struct initiator *client, const struct initiator_sa *sa);

@@ -63,6 +63,23 @@ static void long_life(struct world *world, uint64_t seed)
     }
 }
 
+/* Some have clients that know what helps from one node to another. */
+static void mobility(struct world *world, uint64_t seed)
+{
+    struct sim_rand rand = sim_rand_of(seed ^ UINT64_C(0x5723));
+    if (!sim_rand_chance(&rand, 300)) {
+        return;
+    }
+    world->policy.policy.crash_detection = sim_rand_chance(&rand, 500);
+    for (uint32_t i = 0; i < world->num_clients; i++) {
+        struct initiator_config *config = &world->clients[i]->config;
+        config->want_ticket = sim_rand_chance(&rand, 700);
+        config->resume_bare = sim_rand_chance(&rand, 300);
+        config->sync_ids = sim_rand_chance(&rand, 500);
+        config->sync_replay = sim_rand_chance(&rand, 500);
+    }
+}
+
 static struct world *swarm_world(struct sim_rand *rand, uint64_t seed, bool verbose)
 {
     static const char *const names[] = {"alice@example.net", "carol@example.net", "dave@example.net"};
@@ -87,6 +104,7 @@ static struct world *swarm_world(struct sim_rand *rand, uint64_t seed, bool verb
         client_vary(&world->clients[i]->config, rand);
     }
     long_life(world, seed);
+    mobility(world, seed);
     return world;
 }
 
@@ -114,7 +132,9 @@ static void client_deed(struct world *world, struct sim_rand *rand)
                 ip_is_v4(&client->addresses[0])) {
                 client->config.wanted_v4 = client->addresses[0];
             }
-            initiator_connect(client, world->now);
+            if (!initiator_resume(client, world->now)) {
+                initiator_connect(client, world->now);
+            }
         }
         return;
     }

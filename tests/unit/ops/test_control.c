@@ -185,7 +185,7 @@ Test(control, sessions)
         "example.net\","
         "\"local_identity\":\"alice@example.net\",\"connection\":\"staff\",\"remote\":\"192.0.2.7:4500\","
         "\"local\":\"192.0.2.7:4500\",\"addresses\":[\"10.9.0.17\"],\"nat\":true,\"quirks\":[\"no_pfs\"],"
-        "\"restored\":false,"
+        "\"agreed\":[],\"resumed\":false,\"restored\":false,"
         "\"saved\":true,"
         "\"age_s\":1.500,\"idle_s\":0.000,\"login_ends_s\":60.000,\"spi_i\":\"0000000000000001\",\"spi_r\":"
         "\"0000000000000002\","
