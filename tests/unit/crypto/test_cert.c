@@ -218,6 +218,47 @@ Test(cert, revocation)
     }
 }
 
+/* What is left of a certificate in a ticket. */
+Test(cert, mark_of_one_that_is_gone)
+{
+    struct pair root = pair_make("Root", PKI_CA, key_make(PKI_KEY_P256), NULL);
+    struct pair other = pair_make("Other", PKI_CA, key_make(PKI_KEY_P256), NULL);
+    struct pair leaf = pair_make("a.example.net", PKI_CLIENT, key_make(PKI_KEY_P256), &root);
+    struct pair twin = pair_make("b.example.net", PKI_CLIENT, key_make(PKI_KEY_P256), &root);
+    int64_t past = TEST_NOW - TEST_DAY, future = TEST_NOW + TEST_DAY;
+    struct pem good = crl_make(&root, NULL, past, future), revokes = crl_make(&root, &leaf, past, future),
+               revokes_twin = crl_make(&root, &twin, past, future),
+               others = crl_make(&other, NULL, past, future);
+    struct {
+        const char *what;
+        const struct pem *crl;
+        enum cause if_present, required;
+    } cases[] = {
+        {"no CRL", NULL, CAUSE_NONE, CAUSE_CRL_MISSING},
+        {"good", &good, CAUSE_NONE, CAUSE_NONE},
+        {"revoked", &revokes, CAUSE_CERT_REVOKED, CAUSE_CERT_REVOKED},
+        {"another is revoked", &revokes_twin, CAUSE_NONE, CAUSE_NONE},
+        {"of another CA", &others, CAUSE_NONE, CAUSE_CRL_MISSING},
+    };
+    struct der der = der_of_pem(pem_span(&leaf.cert));
+    struct cert_mark mark;
+    cr_assert(cert_mark_of(der_span(&der), &mark));
+    cr_assert(!cert_mark_of(span_of(der.bytes, der.len - 1), &(struct cert_mark){0}));
+    for (size_t i = 0; i < HF_COUNT(cases); i++) {
+        for (int policy = 0; policy < 2; policy++) {
+            struct trust *trust =
+                trust_make(policy == 0 ? CRL_IF_PRESENT : CRL_REQUIRED, CHAIN(&root, &other));
+            if (cases[i].crl != NULL) {
+                trust_add_crl_pem(trust, cases[i].crl);
+            }
+            enum cause wanted = policy == 0 ? cases[i].if_present : cases[i].required;
+            cr_expect_eq(cert_mark_check(trust, &mark, TEST_NOW), wanted, "%s", cases[i].what);
+            cr_expect_eq(cert_mark_check(trust, &mark, mark.not_after_unix_s + 1), CAUSE_CERT_EXPIRED);
+            trust_free(trust);
+        }
+    }
+}
+
 /* A CRL that another CA of the same name signed: refused at once where we know the CA, and no CRL of the
  * intermediate's. */
 Test(cert, crl_of_a_namesake)
