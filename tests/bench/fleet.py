@@ -1,0 +1,210 @@
+"""tools/bench fleet: what clients notice when nodes, PoPs, routes and the store come and go: the lab
+`anycast`, strongSwan clients whose echoes go on, each event so many times, medians and worst cases."""
+import contextlib
+import json
+import statistics
+import sys
+import time
+
+from machine import describe, table
+
+from lab.gaps import Stream
+from lab.process import Late, wait_until
+from lab.routes import Flap
+from lab.scene import Scene
+
+CLIENTS = ("alice", "bob", "carol", "dave")
+SITES = {"ams": ("a1",), "fra": ("b1", "b2"), "lon": ("c1",)}
+CALM_S = 1
+SPLIT_S = AWAY_S = FLAP_S = 60
+
+
+class Stage:
+    def __init__(self):
+        self.scene = Scene(spec="anycast")
+        self.nodes = self.scene.gateways
+        wait_until("all shards have an owner", self.is_settled, 60, 0.5)
+        self.clients = [self.scene.lab_client(name) for name in CLIENTS]
+        for client in self.clients:
+            client.connect()
+
+    def fleet(self, name):
+        lines = self.nodes[name].cli("--json", "fleet").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def living(self):
+        return [name for name, node in self.nodes.items() if node.process and node.process.running()]
+
+    def is_settled(self):
+        """Every living node has what it should have, and all shards are somewhere."""
+        rows = [self.fleet(name)[0]["fleet"] for name in self.living()]
+        return (sum(row["owned"] for row in rows) == rows[0]["shards"] and
+                all(row["owned"] == row["wanted"] and not row["taking"] + row["giving"] for row in rows))
+
+    def settle(self):
+        wait_until("the fleet has settled", self.is_settled, 60, 0.2)
+
+    def sessions(self):
+        return {session["session"] for name in self.living() for session in self.nodes[name].sessions()
+                if session["state"] == "established"}
+
+    def node_of(self, client):
+        """Where its session is."""
+        for name in self.living():
+            for session in self.nodes[name].sessions():
+                if session["identity"] == client.identity:
+                    return name
+        raise Late(f"nobody has a session of {client.identity}")
+
+    def kill(self, *names):
+        for name in names:
+            self.nodes[name].kill()
+            self.scene.routing[name].kill()
+
+    def revive(self, *names):
+        for name in names:
+            self.scene.routing[name].start()
+            self.scene.routing[name].wait()
+            self.nodes[name].start()
+
+    def link(self, name, up):
+        router = next(other for here, other in self.scene.lab.links if here == name and other != "core")
+        self.scene.lab.machines[router].run("ip", "link", "set", name, "up" if up else "down")
+
+
+# ---- what happens: each yields when it has happened, and goes on when clients have been watched
+
+def pop_killed(stage):
+    site = next(nodes for nodes in SITES.values() if stage.node_of(stage.clients[0]) in nodes)
+    stage.kill(*site)
+    yield 5
+    stage.revive(*site)
+
+
+def pop_cut(stage):
+    site = next(nodes for nodes in SITES.values() if stage.node_of(stage.clients[0]) in nodes)
+    for name in site:
+        stage.link(name, up=False)
+    yield 5
+    for name in site:
+        stage.link(name, up=True)
+
+
+def node_killed(stage):
+    stage.kill("b1")
+    yield 5
+    stage.revive("b1")
+
+
+def flapped(stage):
+    with Flap(stage.scene.lab.way(CLIENTS[0]), 1.0):
+        yield FLAP_S
+
+
+def drained(stage):
+    name = stage.node_of(stage.clients[0])
+    stage.nodes[name].cli("drain", "--wait", "60", timeout_s=70)
+    yield 3
+    stage.nodes[name].cli("undrain")
+
+
+def rolled(stage):
+    for name, node in stage.nodes.items():
+        node.stop(timeout_s=30)
+        node.start()
+        stage.settle()
+    yield 1
+
+
+def store_restarted(stage):
+    stage.scene.stores["store"].stop()
+    stage.scene.stores["store"].start()
+    yield 5
+
+
+def primary_lost(stage):
+    first, second = stage.scene.stores["store"], stage.scene.stores["replica"]
+    first.kill()
+    second.cli("replicaof", "no", "one")
+    yield 5
+    first.replica_of = second.node.address4("core")
+    first.start()
+    wait_until("the old primary has all",
+               lambda: "master_link_status:up" in first.cli("info", "replication"), 20)
+    stage.scene.stores.update(store=second, replica=first)
+
+
+def store_away(stage):
+    stage.scene.stores["store"].freeze()
+    yield AWAY_S
+    stage.scene.stores["store"].thaw()
+
+
+def split(stage):
+    """lon and the others do not reach each other; all reach clients and the store."""
+    def routes(verb):
+        lon = stage.scene.lab.machines["c1"]
+        for name in ("a1", "b1", "b2"):
+            other = stage.scene.lab.machines[name]
+            lon.run("ip", "route", verb, "blackhole", f"{other.address4('outer')}/32")
+            other.run("ip", "route", verb, "blackhole", f"{lon.address4('outer')}/32")
+    routes("add")
+    yield SPLIT_S
+    routes("del")
+
+
+EVENTS = {"pop-killed": pop_killed, "pop-cut": pop_cut, "node-killed": node_killed, "flap": flapped,
+          "drain": drained, "rolling-restart": rolled, "store-restarted": store_restarted,
+          "primary-lost": primary_lost, "store-away": store_away, "split": split}
+
+
+def measure(stage, event):
+    """One dictionary for each client."""
+    before = stage.sessions()
+    streams = [Stream(client) for client in stage.clients]
+    time.sleep(CALM_S)
+    at = time.time()
+    steps = event(stage)
+    time.sleep(next(steps))
+    with contextlib.suppress(StopIteration):
+        next(steps)
+    stage.settle()
+    time.sleep(CALM_S)
+    lost = len(before - stage.sessions())
+    return lost, [stream.stop(at) for stream in streams]
+
+
+def row_of(name, results):
+    notices = [notice for _, each in results for notice in each]
+
+    def both(values):
+        values = list(values)
+        return f"{statistics.median(values):.0f}", f"{max(values):.0f}"
+    return [name, str(len(results)), str(sum(lost for lost, _ in results)),
+            str(sum(notice.logins for notice in notices)),
+            *both(notice.lost for notice in notices), *both(notice.gap_ms for notice in notices),
+            *both(notice.first_ms for notice in notices)]
+
+
+HEAD = ["event", "runs", "sessions lost", "IKE_SA_INIT", "echoes lost", "worst", "gap ms", "worst",
+        "back after ms", "worst"]
+KEYS = ["event", "runs", "sessions_lost", "logins", "echoes_lost", "echoes_lost_worst", "gap_ms",
+        "gap_ms_worst", "back_ms", "back_ms_worst"]
+
+
+def run(options):
+    if not options.json:
+        print(describe(), flush=True)
+    stage = Stage()
+    rows = []
+    for name in options.event:
+        results = []
+        for number in range(options.rounds):
+            stage.settle()
+            results.append(measure(stage, EVENTS[name]))
+            print(f"  {' '.join(row_of(name, results[-1:]))}", file=sys.stderr, flush=True)
+        rows.append(row_of(name, results))
+    if options.json:
+        print(json.dumps([dict(zip(KEYS, row)) for row in rows]))
+    else:
+        table(HEAD, rows)
