@@ -3,7 +3,9 @@
 
 #include "edge/session/fleet.h"
 
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #define WRONG_KEY_INTERVAL_NS (60 * NS_PER_S)
 
@@ -12,7 +14,7 @@
 static const struct {
     enum log_level level;
     const char *event;
-    const char *text; /* of node %1$u, shards %2$u, milliseconds %3$u */
+    const char *text; /* {node}, {shards} and {ms} stand for their numbers */
 } news[] = {
     [FLEET_NEWS_JOINED] = {LOG_LEVEL_INFO, "fleet_joined", "this node has its lease and is one of the fleet"},
     [FLEET_NEWS_LEASE_LOST] =
@@ -22,21 +24,22 @@ static const struct {
                                    "this node has its lease again, and begins new sessions"},
     [FLEET_NEWS_NODE_ID_TAKEN] =
         {LOG_LEVEL_ERROR, "fleet_node_taken",
-         "another process has the lease of node %1$u, which is our number: fleet.node must be another one on "
+         "another process has the lease of node {node}, which is our number: fleet.node must be another one "
+         "on "
          "each node (after a restart this ends by itself with the lease of the process before)"},
-    [FLEET_NEWS_NODE_UP] = {LOG_LEVEL_INFO, "fleet_node_up", "node %1$u is there"},
+    [FLEET_NEWS_NODE_UP] = {LOG_LEVEL_INFO, "fleet_node_up", "node {node} is there"},
     [FLEET_NEWS_NODE_SILENT] = {LOG_LEVEL_WARNING, "fleet_node_silent",
-                                "node %1$u is silent: its packets go to others"},
+                                "node {node} is silent: its packets go to others"},
     [FLEET_NEWS_NODE_ALONE] =
         {LOG_LEVEL_WARNING, "fleet_node_alone",
-         "node %1$u is there, but does not reach the store: it keeps the sessions that it has"},
+         "node {node} is there, but does not reach the store: it keeps the sessions that it has"},
     [FLEET_NEWS_NODE_DEAD] = {LOG_LEVEL_WARNING, "fleet_node_dead",
-                              "node %1$u is dead: its sessions are taken over"},
-    [FLEET_NEWS_NODE_DRAINS] = {LOG_LEVEL_INFO, "fleet_node_drains", "node %1$u drains"},
+                              "node {node} is dead: its sessions are taken over"},
+    [FLEET_NEWS_NODE_DRAINS] = {LOG_LEVEL_INFO, "fleet_node_drains", "node {node} drains"},
     [FLEET_NEWS_TAKEN_OVER] = {LOG_LEVEL_WARNING, "fleet_taken_over",
-                               "took over %2$u shards of node %1$u, in %3$u ms"},
-    [FLEET_NEWS_GIVEN] = {LOG_LEVEL_INFO, "fleet_given", "handed %2$u shards over to other nodes"},
-    [FLEET_NEWS_LOST] = {LOG_LEVEL_WARNING, "fleet_lost", "lost %2$u shards to nodes that claimed them"},
+                               "took over {shards} shards of node {node}, in {ms} ms"},
+    [FLEET_NEWS_GIVEN] = {LOG_LEVEL_INFO, "fleet_given", "handed {shards} shards over to other nodes"},
+    [FLEET_NEWS_LOST] = {LOG_LEVEL_WARNING, "fleet_lost", "lost {shards} shards to nodes that claimed them"},
     [FLEET_NEWS_DRAINED] = {LOG_LEVEL_INFO, "fleet_drained", "drained: this node has no shard any more"},
     [FLEET_NEWS_DRAIN_ALONE] = {LOG_LEVEL_WARNING, "fleet_drain_alone",
                                 "cannot drain: there is no other live node that does not drain, too"},
@@ -44,14 +47,29 @@ static const struct {
                              "what the store says of nodes and shards makes no sense, and is not used"},
 };
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* of the table above */
+/* The number that a word in braces stands for. */
+static uint64_t number_of(const char *word, const struct fleet_effect *effect)
+{
+    return word[1] == 'n'   ? effect->news.node
+           : word[1] == 's' ? effect->news.count
+                            : effect->news.took / NS_PER_MS;
+}
+
 static void text_format(char *ret_text, size_t cap, enum fleet_news what, const struct fleet_effect *effect)
 {
-    (void)snprintf(ret_text, cap, news[what].text, (unsigned)effect->news.node, (unsigned)effect->news.count,
-                   (unsigned)(effect->news.took / NS_PER_MS));
+    size_t len = 0;
+    ret_text[0] = '\0';
+    for (const char *at = news[what].text; *at != '\0' && len + 1 < cap;) {
+        if (*at == '{') {
+            int more = snprintf(ret_text + len, cap - len, "%ju", (uintmax_t)number_of(at, effect));
+            len = HF_MIN(len + (size_t)more, cap - 1);
+            at = strchr(at, '}') + 1;
+        } else {
+            ret_text[len++] = *at++;
+            ret_text[len] = '\0';
+        }
+    }
 }
-#pragma GCC diagnostic pop
 
 void fleet_log_news(struct daemon *d, const struct fleet_effect *effect)
 {
