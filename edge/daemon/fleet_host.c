@@ -3,9 +3,13 @@
 #include <string.h>
 
 #define LEAVE_NS (10 * NS_PER_S)
+#define LINGER_NS (200 * NS_PER_MS) /* after the last shard was given: what waited for it leaves */
 /* A row turns to the taker so long after its shard was given: meanwhile the taker hears of it, and what comes
  * waits here. */
 #define TURN_NS (5 * NS_PER_MS)
+/* The route of its inner addresses stays until the taker's has come round: an inner router without any would
+ * drop what it gets. What comes by it waits in the worker. */
+#define ROUTE_KEEP_NS (100 * NS_PER_MS)
 
 enum { BEATS_MAX = 256 };
 
@@ -59,33 +63,56 @@ static void lease_tell(struct daemon *d)
 
 /* ---- rows and nodes */
 
-/* While a shard comes or goes its packets wait in its worker. */
+/* While a shard comes or goes its packets wait in its worker; what comes for one that is not served here is
+ * let through to it, whatever children there are. */
 static void row_apply(struct daemon *d, uint16_t shard)
 {
     const struct fleet_host_shard *s = &d->fleet.shards[shard];
-    bool waits = s->is_going;
-    steer_feed_row_set(&d->feed, shard, waits ? d->config_start->fleet.node : s->primary, s->secondary);
-    steer_feed_row_open(&d->feed, shard, waits || s->is_coming);
+    steer_feed_row_set(&d->feed, shard, s->is_going ? d->config_start->fleet.node : s->primary, s->secondary);
+    steer_feed_row_open(&d->feed, shard, s->is_going || !s->is_served);
 }
 
-static void rows_turn(struct daemon *d, ns_t now)
+static void route_set(struct daemon *d, uint16_t shard, bool is_routed)
 {
     struct fleet_host *h = &d->fleet;
-    for (uint32_t shard = 0; h->num_turning > 0 && shard < h->num_shards; shard++) {
-        struct fleet_host_shard *s = &h->shards[shard];
-        if (s->row_from != 0 && now >= s->row_from) {
-            s->row_from = 0;
-            s->is_going = false;
-            h->num_turning--;
-            row_apply(d, (uint16_t)shard);
-        }
+    if (h->shards[shard].is_routed != is_routed) {
+        h->shards[shard].is_routed = is_routed;
+        network_shard_set(&d->network, shard, is_routed);
+        h->routes_changed = true;
     }
 }
 
+static void shard_turn(struct daemon *d, uint16_t shard, ns_t now)
+{
+    struct fleet_host *h = &d->fleet;
+    struct fleet_host_shard *s = &h->shards[shard];
+    if (s->row_from != 0 && now >= s->row_from) {
+        s->row_from = 0;
+        s->is_going = false;
+        h->num_turning--;
+        row_apply(d, shard);
+    }
+    if (s->route_until != 0 && now >= s->route_until) {
+        s->route_until = 0;
+        h->num_turning--;
+        route_set(d, shard, false);
+    }
+}
+
+static void shards_turn(struct daemon *d, ns_t now)
+{
+    const struct fleet_host *h = &d->fleet;
+    for (uint32_t shard = 0; h->num_turning > 0 && shard < h->num_shards; shard++) {
+        shard_turn(d, (uint16_t)shard, now);
+    }
+}
+
+/* It comes again, or was lost: nothing waits any more. */
 static void turn_cancel(struct fleet_host *h, struct fleet_host_shard *s)
 {
-    h->num_turning -= s->row_from != 0;
+    h->num_turning -= (s->row_from != 0) + (s->route_until != 0);
     s->row_from = 0;
+    s->route_until = 0;
     s->is_going = false;
 }
 
@@ -113,7 +140,6 @@ static void take(struct daemon *d, const struct fleet_effect *effect)
 {
     struct fleet_host_shard *s = &d->fleet.shards[effect->shard.shard];
     turn_cancel(&d->fleet, s);
-    s->is_coming = !s->is_here;
     row_apply(d, effect->shard.shard);
     wish(d, SHARD_TAKE, effect->shard.shard, effect->shard.epoch);
 }
@@ -185,16 +211,6 @@ void fleet_host_news(struct daemon *d, const struct effect_shard *news)
     h->news[(h->news_first + h->news_count++) % h->news_cap] = *news;
 }
 
-static void here_set(struct daemon *d, uint16_t shard, bool is_here)
-{
-    struct fleet_host *h = &d->fleet;
-    if (h->shards[shard].is_here != is_here) {
-        h->shards[shard].is_here = is_here;
-        network_shard_set(&d->network, shard, is_here);
-        h->routes_changed = true;
-    }
-}
-
 static void news_count(struct fleet_host *h, const struct effect_shard *news)
 {
     if (news->news == FLEET_SHARD_READY) {
@@ -214,22 +230,23 @@ static void shard_learn(struct daemon *d, const struct effect_shard *news)
     case FLEET_SHARD_TAKEN:
         break;
     case FLEET_SHARD_READY:
-        s->is_coming = false;
-        here_set(d, news->shard, true);
+        s->is_served = true;
+        route_set(d, news->shard, true);
         break;
     case FLEET_SHARD_FAILED:
-        s->is_coming = false;
         turn_cancel(&d->fleet, s);
         break;
     case FLEET_SHARD_GIVEN:
-        here_set(d, news->shard, false);
-        d->fleet.num_turning += s->row_from == 0;
+        s->is_served = false;
+        d->fleet.num_turning += (s->row_from == 0) + (s->route_until == 0);
         s->row_from = daemon_now() + TURN_NS;
+        s->route_until = daemon_now() + ROUTE_KEEP_NS;
+        d->fleet.given_at = daemon_now();
         break;
     case FLEET_SHARD_LOST:
-        s->is_coming = false;
+        s->is_served = false;
         turn_cancel(&d->fleet, s);
-        here_set(d, news->shard, false);
+        route_set(d, news->shard, false);
         break;
     }
     row_apply(d, news->shard);
@@ -294,7 +311,7 @@ void fleet_host_round(struct daemon *d)
     if (h->is_started && fleet_deadline(h->engine) <= daemon_now()) {
         fleet_host_step(d, FLEET_EVENT_TIMER);
     }
-    rows_turn(d, daemon_now());
+    shards_turn(d, daemon_now());
     routes_apply(d);
     wishes_send(d);
     if (h->is_lease_untold) {
@@ -342,5 +359,6 @@ bool fleet_host_is_left(struct daemon *d)
         return true;
     }
     fleet_status(d->fleet.engine, daemon_now(), &status);
-    return status.is_left || daemon_now() >= d->fleet.leave_until;
+    bool is_quiet = d->fleet.num_turning == 0 && daemon_now() >= d->fleet.given_at + LINGER_NS;
+    return (status.is_left && is_quiet) || daemon_now() >= d->fleet.leave_until;
 }

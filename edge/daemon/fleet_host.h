@@ -13,10 +13,11 @@ struct daemon;
 /* A shard, as the host sees it. */
 struct fleet_host_shard {
     uint16_t primary, secondary; /* as the engine wants the row */
-    bool is_coming;              /* from the wish to take it until it is ready */
     bool is_going;               /* from the wish to give it until it is given, and some moments more */
-    bool is_here;                /* ready: its inner addresses are routed to its worker */
+    bool is_served;              /* ready, until it is given or lost */
+    bool is_routed;              /* its inner addresses, to its worker */
     ns_t row_from;               /* given: the row turns then; 0: at once */
+    ns_t route_until;            /* given: the route of its inner addresses goes then; 0: it does not wait */
 };
 
 struct fleet_wrong_key {
@@ -52,6 +53,7 @@ struct fleet_host {
     struct fleet_wrong_key wrong_keys[FLEET_WRONG_KEYS_MAX];
     ns_t strange_said;
     ns_t leave_until;                                       /* 0: not leaving */
+    ns_t given_at;                                          /* the last shard */
     bool is_forgotten;                                      /* STORE_FORGET has been answered, */
     enum store_result forgotten;                            /* with this */
     uint64_t sessions_taken, sessions_given, sessions_lost; /* that came with shards, and went */

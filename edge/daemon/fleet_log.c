@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define WRONG_KEY_INTERVAL_NS (60 * NS_PER_S)
+#define KEY_MARK 0x8000 /* of the store; without: of heartbeats */
 
 /* ---- what the engine says */
 

@@ -87,9 +87,7 @@ static struct store *valkey_open(const struct config_store *config, const struct
         .tls_name = config->tls.name,
         .min_replicas = config->replicas,
     };
-    (void)options;
-    snprintf(ret_error, STORE_ERROR_MAX, "not built in yet");
-    return NULL;
+    return store_valkey_open(&options, ret_error);
 }
 
 struct store *store_of_config(const struct config *config, const struct store_secrets *secrets,
