@@ -1,5 +1,6 @@
 """Lab files: which machines there are, how they are linked, what runs on them. docs/LAB.md says what may be
 in one; examples are in tests/net/labs."""
+import copy
 import ipaddress
 import os
 import re
@@ -138,8 +139,8 @@ def of_kind(spec, kind):
 
 def merged(base, more):
     """A configuration with another one laid over it: mappings are merged, all else is replaced."""
-    result = dict(base)
-    for key, value in more.items():
+    result = copy.deepcopy(base)
+    for key, value in copy.deepcopy(more).items():
         both = isinstance(value, dict) and isinstance(result.get(key), dict)
         result[key] = merged(result[key], value) if both else value
     return result

@@ -2,6 +2,7 @@
 import os
 import re
 import signal
+import time
 
 from .process import wait_until
 from .topology import INNER4, INNER6
@@ -37,6 +38,31 @@ class Ping:
 def ping(node, target=INNER4, count=5, interval_s=0.02, size=56, patience_s=3):
     """(sent, received)"""
     return Ping(node, target, count, interval_s, size, patience_s).wait()
+
+
+class Trace:
+    """A ping whose replies are looked at one by one, until stop()."""
+    count = 0
+
+    def __init__(self, node, target=INNER4, interval_s=0.01):
+        self.interval_s = interval_s
+        Trace.count += 1
+        self.process = node.start(f"trace-{node.name}-{Trace.count}", "ping", "-n", "-D", "-i",
+                                  str(interval_s), "-W", "1", target)
+
+    def stop(self, settle_s=1.0):
+        """{"sent", "lost", "gap_ms": the longest time without a reply, less the interval}; the last replies
+        are waited for."""
+        ended = time.time()
+        time.sleep(settle_s)
+        self.process.signal(signal.SIGINT)
+        self.process.wait()
+        found = re.findall(r"\[(\d+\.\d+)\] \d+ bytes .*icmp_seq=(\d+)", self.process.log())
+        replies = {int(number): float(when) for when, number in found}
+        sent = int(re.findall(r"(\d+) packets transmitted", self.process.log())[-1])
+        times = sorted(replies.values())
+        gap = max((after - before for before, after in zip(times, [*times[1:], ended])), default=0)
+        return {"sent": sent, "lost": sent - len(replies), "gap_ms": round(1000 * (gap - self.interval_s))}
 
 
 def reaches(node, target=INNER4):
