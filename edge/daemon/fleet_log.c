@@ -140,7 +140,7 @@ void fleet_log_fault(struct daemon *d, const struct heartbeat_in *in)
 
 void fleet_log_key(struct daemon *d, uint16_t node)
 {
-    if (!is_to_be_said(&d->fleet, node, daemon_now())) {
+    if (!is_to_be_said(&d->fleet, KEY_MARK | node, daemon_now())) {
         return;
     }
     log_event(
