@@ -244,6 +244,26 @@ static void watch(struct daemon *d)
     }
 }
 
+static bool has_inner(const struct bgp *b)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < b->setup.num_neighbours; i++) {
+        has = has || !b->setup.neighbours[i].is_transit;
+    }
+    return has;
+}
+
+/* Sessions of a node that nobody reaches wait for nothing; and before the inner network hears of it, what it
+ * takes would be out of its reach. */
+static bool can_serve(struct bgp *b, const struct announce_facts *facts)
+{
+    enum announce_reason ill = b->announce.ill;
+    b->was_inner_up = b->was_inner_up || facts->inner_up || !has_inner(b);
+    return b->was_inner_up &&
+           (b->announce.is_up ||
+            (ill != ANNOUNCE_UPLINK_DOWN && ill != ANNOUNCE_INNER_DOWN && ill != ANNOUNCE_PLANE_DOWN));
+}
+
 /* Withdrawn comes last: what FRR is told stays as it was, so nothing is announced anew just before. */
 static void obey(struct daemon *d, ns_t now)
 {
@@ -273,6 +293,7 @@ void bgp_tick(struct daemon *d)
         bgp_say_wish(d);
     }
     obey(d, now);
+    fleet_host_fit(d, can_serve(b, &facts));
     frr_work(b->frr, now);
     watch(d);
     bgp_say_news(d, now);

@@ -39,6 +39,7 @@ struct bgp {
     bool plane_usable, uplinks_up;
     char down[16];      /* an interface that is down */
     uint32_t num_links; /* of the steering program, when ready */
+    bool was_inner_up;  /* a session with the inner network has been up, or there need be none */
     int flags_fd;       /* asks for the state of interfaces */
     uint32_t sessions;  /* while draining: left */
 

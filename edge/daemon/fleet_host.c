@@ -335,11 +335,32 @@ ns_t fleet_host_timeout(const struct daemon *d)
 
 /* ---- commands */
 
-void fleet_host_drain(struct daemon *d, bool is_draining)
+static void drain_tell(struct daemon *d)
 {
     if (d->fleet.is_started) {
-        fleet_host_step(d, is_draining ? FLEET_EVENT_DRAIN : FLEET_EVENT_UNDRAIN);
+        bool gives = d->fleet.is_draining || d->fleet.is_unfit;
+        fleet_host_step(d, gives ? FLEET_EVENT_DRAIN : FLEET_EVENT_UNDRAIN);
         mesh_flush(&d->port);
+    }
+}
+
+void fleet_host_drain(struct daemon *d, bool is_draining)
+{
+    d->fleet.is_draining = is_draining;
+    drain_tell(d);
+}
+
+void fleet_host_fit(struct daemon *d, bool is_fit)
+{
+    if (d->fleet.is_started && d->fleet.is_unfit == is_fit) {
+        d->fleet.is_unfit = !is_fit;
+        log_event(&d->log, daemon_wall_ns(), is_fit ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
+                  is_fit ? "fleet_fit" : "fleet_unfit", LOG_NO_FIELDS,
+                  is_fit
+                      ? "this node can serve, and takes its shards"
+                      : "this node cannot serve (holdfast bgp says why): it takes no shards, and gives away "
+                        "what it has");
+        drain_tell(d);
     }
 }
 

@@ -52,6 +52,7 @@ struct fleet_host {
     struct fleet_effects effects;
     struct fleet_wrong_key wrong_keys[FLEET_WRONG_KEYS_MAX];
     ns_t strange_said;
+    bool is_draining, is_unfit; /* by the operator's word; because it cannot serve */
     ns_t leave_until;                                       /* 0: not leaving */
     ns_t given_at;                                          /* the last shard */
     bool is_forgotten;                                      /* STORE_FORGET has been answered, */
@@ -72,6 +73,9 @@ ns_t fleet_host_timeout(const struct daemon *d);
 void fleet_host_news(struct daemon *d, const struct effect_shard *news);
 
 void fleet_host_drain(struct daemon *d, bool is_draining);
+/* Whether this node can serve clients: one that does not reach them keeps nobody waiting. Does nothing when
+ * it is as before. */
+void fleet_host_fit(struct daemon *d, bool is_fit);
 /* Begins to leave; fleet_host_is_left() when all is given, or the time for it is over. */
 void fleet_host_leave(struct daemon *d);
 bool fleet_host_is_left(struct daemon *d);

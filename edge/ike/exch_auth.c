@@ -370,7 +370,7 @@ void exch_auth(struct ike *ike, struct ike_sa *sa, const struct ike_input *input
     }
     mobike_offer(ike, sa, input, &b);
     build_auth_lifetime(ike, sa, &b);
-    sync_offer(sa, input->message, &b);
+    sync_offer(ike, sa, input->message, &b);
     ticket_answer(ike, sa, input->message, &b);
     if (!sa_respond(ike, sa, IKE_AUTH, &b)) {
         work.cause = CAUSE_FRAGMENT_NO_ROOM;

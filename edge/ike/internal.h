@@ -454,7 +454,7 @@ void token_renew(struct ike *ike, struct ike_sa *sa);
 
 /* --- sync.c: message ids after a restart (RFC 6311) --- */
 /* In IKE_AUTH: agrees to what the client can. */
-void sync_offer(struct ike_sa *sa, const struct message *message, struct builder *b);
+void sync_offer(const struct ike *ike, struct ike_sa *sa, const struct message *message, struct builder *b);
 /* Where it is due, the wish that the client jump with its ESP numbers. */
 void sync_build_replay(const struct ike *ike, const struct ike_sa *sa, struct builder *b);
 /* True: our ids are not known, and the client has been asked. */

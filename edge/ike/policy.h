@@ -134,4 +134,5 @@ struct policy {
     struct policy_resumption resumption;
     struct policy_redirect redirect;
     bool crash_detection; /* tokens of RFC 6290 */
+    bool message_id_sync; /* RFC 6311 is agreed with clients that know it */
 };

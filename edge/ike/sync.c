@@ -17,11 +17,12 @@
 #define ID_MAX (UINT32_MAX - 65536)
 #define SHORT_NUMBERS_LAST (UINT64_C(3) << 30) /* of the 2^32 without extended sequence numbers */
 
-void sync_offer(struct ike_sa *sa, const struct message *message, struct builder *b)
+void sync_offer(const struct ike *ike, struct ike_sa *sa, const struct message *message, struct builder *b)
 {
     const struct span none = {0};
-    sa->sync_ids = message_notify(message, NOTIFY_IKEV2_MESSAGE_ID_SYNC_SUPPORTED) != NULL;
-    sa->sync_replay = message_notify(message, NOTIFY_IPSEC_REPLAY_COUNTER_SYNC_SUPPORTED) != NULL;
+    bool offered = ike->policy->message_id_sync;
+    sa->sync_ids = offered && message_notify(message, NOTIFY_IKEV2_MESSAGE_ID_SYNC_SUPPORTED) != NULL;
+    sa->sync_replay = offered && message_notify(message, NOTIFY_IPSEC_REPLAY_COUNTER_SYNC_SUPPORTED) != NULL;
     if (sa->sync_ids) {
         build_notify(b, PROTOCOL_NONE, none, NOTIFY_IKEV2_MESSAGE_ID_SYNC_SUPPORTED, none);
     }

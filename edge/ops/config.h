@@ -303,6 +303,7 @@ struct config {
     struct config_resumption resumption;
     struct config_redirect redirect;
     bool crash_detection; /* RFC 6290 */
+    bool message_id_sync; /* RFC 6311 */
     bool childless;       /* IKE_AUTH without a child (RFC 6023) */
     struct config_log log;
     struct config_metrics metrics;

@@ -280,6 +280,7 @@ static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_BOOL("childless", MAY, struct config, childless),
     CYAML_FIELD_MAPPING("resumption", MAY, struct config, resumption, resumption_fields),
     CYAML_FIELD_BOOL("crash_detection", MAY, struct config, crash_detection),
+    CYAML_FIELD_BOOL("message_id_sync", MAY, struct config, message_id_sync),
     CYAML_FIELD_MAPPING("redirect", MAY, struct config, redirect, redirect_fields),
     CYAML_FIELD_MAPPING("log", MAY, struct config, log, log_fields),
     CYAML_FIELD_MAPPING("metrics", MAY, struct config, metrics, metrics_fields),

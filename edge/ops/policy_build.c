@@ -372,6 +372,7 @@ static void mobility_build(struct build *b, struct policy *to)
         (struct policy_resumption){.lifetime = config->resumption.lifetime_ns,
                                    .store_failure = refuse ? POLICY_STORE_REFUSE : POLICY_STORE_ACCEPT};
     to->crash_detection = config->crash_detection;
+    to->message_id_sync = config->message_id_sync;
     redirect_build(b, &config->redirect, &to->redirect);
 }
 

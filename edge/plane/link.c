@@ -267,7 +267,8 @@ static bool to_link_add(struct link *link, const char *name, const struct ip_pre
                         char *ret_error)
 {
     char text[PREFIX_TEXT_MAX];
-    int code = route_add(link, index_of(name), prefix, metric);
+    int code =
+        route_add(link, index_of(name), prefix, metric == 0 && !prefix->is_v4 ? LINK_METRIC_IP6 : metric);
     return code == 0 ||
            failed(link, code, "add", ret_error, "route %s dev %.16s", prefix_format(prefix, text), name);
 }

@@ -9,7 +9,7 @@ import time
 from machine import describe, table
 
 from lab.gaps import Stream
-from lab.process import Late, wait_until
+from lab.process import wait_until
 from lab.routes import Flap
 from lab.scene import Scene
 
@@ -29,7 +29,7 @@ class Stage:
             client.connect()
 
     def fleet(self, name):
-        lines = self.nodes[name].cli("--json", "fleet").splitlines()
+        lines = self.nodes[name].cli("--json", "fleet").stdout.splitlines()
         return [json.loads(line) for line in lines]
 
     def living(self):
@@ -49,12 +49,11 @@ class Stage:
                 if session["state"] == "established"}
 
     def node_of(self, client):
-        """Where its session is."""
-        for name in self.living():
-            for session in self.nodes[name].sessions():
-                if session["identity"] == client.identity:
-                    return name
-        raise Late(f"nobody has a session of {client.identity}")
+        """Where its session is; on its way it is nowhere for a moment."""
+        def found():
+            return next((name for name in self.living() for session in self.nodes[name].sessions()
+                         if session["identity"] == client.identity), None)
+        return wait_until(f"somebody has a session of {client.identity}", found, 5, 0.2)
 
     def kill(self, *names):
         for name in names:
@@ -170,8 +169,9 @@ def measure(stage, event):
         next(steps)
     stage.settle()
     time.sleep(CALM_S)
-    lost = len(before - stage.sessions())
-    return lost, [stream.stop(at) for stream in streams]
+    lost = len(before - stage.sessions()) + sum(len(client.sas()) == 0 for client in stage.clients)
+    notices = [stream.stop(at) for stream in streams]
+    return lost, notices
 
 
 def row_of(name, results):

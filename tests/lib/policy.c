@@ -40,6 +40,7 @@ static struct ts_range range_of(const char *text)
 
 static void suites_init(struct policy *policy)
 {
+    policy->message_id_sync = true;
     policy->ike = (struct policy_suites){
         .encr = {{ENCR_AES_GCM_16, 256},
                  {ENCR_AES_GCM_16, 128},

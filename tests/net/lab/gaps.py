@@ -21,17 +21,17 @@ class Stream:
 
     def stop(self, since_s):
         """What there was to notice after `since_s` (time.time()), of packets sent until now."""
-        time.sleep(0.3)  # what is under way comes back
+        until_s = time.time()
         self.process.signal(signal.SIGINT)
         self.process.wait()
-        return Notice(self.process.log(), since_s, self.interval_s, self._logins() - self.logins)
+        return Notice(self.process.log(), since_s, until_s, self.interval_s, self._logins() - self.logins)
 
 
 class Notice:
-    """lost: echoes without answer; gap_ms: the longest time without one; first_ms: from the event to the
-    first answer behind that gap; logins: new IKE_SA_INITs."""
+    """lost: echoes without answer; gap_ms: the longest time without one, which may last until the end;
+    first_ms: from the event to the first answer behind that gap; logins: new IKE_SA_INITs."""
 
-    def __init__(self, log, since_s, interval_s, logins):
+    def __init__(self, log, since_s, until_s, interval_s, logins):
         answers = [(float(at), int(number))
                    for at, number in re.findall(r"^\[(\d+\.\d+)\].*icmp_seq=(\d+) .*time=", log, re.M)]
         answers.sort()
@@ -39,7 +39,7 @@ class Notice:
         sent = int(re.search(r"(\d+) packets transmitted", log).group(1))
         # ping numbers from 1 and says only the low 16 bits
         self.lost = sent - len({number for _, number in answers}) if sent < 65536 else sent - len(answers)
-        times = [at for at, _ in answers if at >= since_s - 1]
+        times = [at for at, _ in answers if at >= since_s - 1] + [until_s]
         gaps = [(later - earlier, later) for earlier, later in zip(times, times[1:]) if later >= since_s]
         longest, end = max(gaps, default=(float("inf"), float("inf")))
         self.gap_ms = 1000 * longest

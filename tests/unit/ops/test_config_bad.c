@@ -38,7 +38,7 @@ static const struct bad keys_and_types_rows[] = {
      "63:1: unknown key 'frobnicate'; known here: listen, workers, shard_bits, plane, store, fleet_key, "
      "limits, steering, fleet, bgp, "
      "identities, pools, connections, proposals, timers, mobike, childless, resumption, crash_detection, "
-     "redirect, log, metrics, control, user"},
+     "message_id_sync, redirect, log, metrics, control, user"},
     {"    pool: people", "    Pool: people",
      "38:5: connections[0]: unknown key 'Pool'; did you mean 'pool'?"},
     {"    secrets:\n      - id: alice", "    secrets:\n      - di: alice",

@@ -109,7 +109,7 @@ Test(policy, of_everything)
     cr_assert_eq(policy->timers.auth_lifetime, 0);
     cr_assert_eq(policy->resumption.lifetime, 3600 * NS_PER_S);
     cr_assert_eq(policy->resumption.store_failure, POLICY_STORE_ACCEPT);
-    cr_assert(policy->crash_detection);
+    cr_assert(policy->crash_detection && !policy->message_id_sync);
     cr_assert_eq(policy->redirect.type, 0);
     policy_free(policy);
     policy_free(NULL);

@@ -67,7 +67,7 @@ Test(valkey_fleet, the_primary_is_killed)
         tries++;
     }
     uint64_t took = now_ms() - promoted;
-    cr_log_warn("fail-over followed in %u ms, %u refused", (unsigned)took, tries - 1);
+    cr_log_info("fail-over followed in %u ms, %u refused", (unsigned)took, tries - 1);
     cr_expect_lt(took, 1000);
     cr_assert_eq(harness_scan(h, 1), STORE_OK);
     cr_expect_eq(h->num_records, 2);
