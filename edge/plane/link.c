@@ -267,8 +267,7 @@ static bool to_link_add(struct link *link, const char *name, const struct ip_pre
                         char *ret_error)
 {
     char text[PREFIX_TEXT_MAX];
-    int code =
-        route_add(link, index_of(name), prefix, metric == 0 && !prefix->is_v4 ? LINK_METRIC_IP6 : metric);
+    int code = route_add(link, index_of(name), prefix, metric);
     return code == 0 ||
            failed(link, code, "add", ret_error, "route %s dev %.16s", prefix_format(prefix, text), name);
 }
@@ -286,7 +285,7 @@ static bool to_link_delete(struct link *link, const char *name, const struct ip_
 bool link_route_add(struct link *link, const char *name, const struct ip_prefix *prefix,
                     char ret_error[LINK_ERROR_MAX])
 {
-    return to_link_add(link, name, prefix, 0, ret_error);
+    return to_link_add(link, name, prefix, prefix->is_v4 ? 0 : LINK_METRIC_IP6, ret_error);
 }
 
 bool link_route_delete(struct link *link, const char *name, const struct ip_prefix *prefix,
