@@ -28,8 +28,9 @@ HF_MUST bool link_address_add(struct link *link, const char *name, const struct 
 HF_MUST bool link_address_delete(struct link *link, const char *name, const struct ip_prefix *address,
                                  char ret_error[LINK_ERROR_MAX]);
 /* A route of the main table to a link, without gateway; it takes the place of one to the same prefix with
- * the same metric, whoever made that. For IPv4 the metric is the kernel's, which is before all others; its own
- * for IPv6 would be behind what FRR learns of the prefix (20), which may be another node's of a moment ago. */
+ * the same metric, whoever made that. For IPv4 the metric is the kernel's, which is before all others; its
+ * own for IPv6 would be behind what FRR learns of the prefix (20), which may be another node's of a moment
+ * ago. */
 #define LINK_METRIC_IP6 10
 HF_MUST bool link_route_add(struct link *link, const char *name, const struct ip_prefix *prefix,
                             char ret_error[LINK_ERROR_MAX]);
