@@ -1,6 +1,19 @@
 /* Handing over what belongs to another live node: at a bounded rate, a few at a time. */
 #include "edge/session/fleet_internal.h"
 
+/* Who drains and hears nobody is cut off itself: from the others, but not from the store, which knows them.
+ */
+static bool is_cut_off(const struct fleet *fleet)
+{
+    bool hears_nobody = true;
+    for (uint32_t i = 0; i < fleet->peers_end; i++) {
+        const struct peer *peer = &fleet->peers[i];
+        hears_nobody =
+            hears_nobody && !(peer->is_used && peer->is_alive && peer->member.node != fleet_self(fleet));
+    }
+    return hears_nobody && (fleet->is_draining || fleet->is_leaving);
+}
+
 /* Who would take it: a node that lives, is heard and has a lease, or, from a process that ends and has nobody
  * else, whoever comes later. RENDEZVOUS_NOBODY: it stays. */
 static uint16_t give_target(const struct fleet *fleet, const struct part *part)
@@ -9,7 +22,8 @@ static uint16_t give_target(const struct fleet *fleet, const struct part *part)
         return fleet->is_leaving ? 0 : RENDEZVOUS_NOBODY;
     }
     const struct peer *peer = peer_get(fleet, part->wanted);
-    bool can_take = peer != NULL && peer_state(peer) == FLEET_MEMBER_LIVE && peer->beat_has_lease;
+    bool can_take = peer != NULL && ((peer_state(peer) == FLEET_MEMBER_LIVE && peer->beat_has_lease) ||
+                                     (peer_state(peer) == FLEET_MEMBER_SILENT && is_cut_off(fleet)));
     return can_take ? part->wanted : RENDEZVOUS_NOBODY;
 }
 

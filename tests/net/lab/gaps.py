@@ -29,7 +29,8 @@ class Stream:
 
 class Notice:
     """lost: echoes without answer; gap_ms: the longest time without one, which may last until the end;
-    first_ms: from the event to the first answer behind that gap; logins: new IKE_SA_INITs."""
+    first_ms: from the event to the first answer behind that gap; is_back: answers came in the end; logins:
+    new IKE_SA_INITs."""
 
     def __init__(self, log, since_s, until_s, interval_s, logins):
         answers = [(float(at), int(number))
@@ -43,4 +44,5 @@ class Notice:
         gaps = [(later - earlier, later) for earlier, later in zip(times, times[1:]) if later >= since_s]
         longest, end = max(gaps, default=(float("inf"), float("inf")))
         self.gap_ms = 1000 * longest
+        self.is_back = len(times) > 1 and until_s - times[-2] < 1
         self.first_ms = 1000 * (end - since_s) if longest > 3 * interval_s else 0

@@ -270,6 +270,23 @@ Test(fleet_moves, drain_and_return)
     rig_free(rig);
 }
 
+/* Its uplink is cut: it hears nobody, and nobody hears it, but the store knows that another one lives. */
+Test(fleet_moves, who_hears_nobody_gives_to_who_has_a_lease)
+{
+    struct rig *rig = rig_new(1000, 1000);
+    rig_member(rig, 2, "elsewhere");
+    rig_start(rig);
+    rig_run(rig, 2 * NS_PER_S, 1 << 2);
+    cr_assert_gt(rig_owned(rig, 1), 0);
+    rig_run(rig, NS_PER_S, 0);
+    cr_expect_gt(rig_owned(rig, 1), 0, "that alone is no reason");
+    rig_command(rig, FLEET_EVENT_DRAIN);
+    rig_run(rig, NS_PER_S, 0);
+    cr_expect_eq(rig_owned(rig, 1), 0);
+    cr_expect_eq(rig_news(rig, FLEET_NEWS_DRAINED), 1);
+    rig_free(rig);
+}
+
 /* Nobody takes what was given: who gave it does, after a while. */
 Test(fleet_moves, given_in_vain)
 {
