@@ -15,6 +15,7 @@ enum {
     FLEET_TAKES_MAX = 64,          /* under way: claimed, not all sessions read yet */
     FLEET_GIVES_MAX = 16,          /* under way */
     FLEET_LEASES_MAX = 8,          /* renewals whose answers may still count */
+    FLEET_VIEW_LEASES = 8,         /* the table is read so rarely when nothing happens */
     FLEET_ROOM_ALWAYS = 8,         /* effects that are kept free for what comes once a step */
     FLEET_PLACES_PER_STEP = 65536, /* pairs of shard and member that are weighed: a millisecond or so */
 };
@@ -216,6 +217,8 @@ void peers_forgive(struct fleet *fleet, ns_t slept);
 void peers_work(struct fleet *fleet);
 /* Every other node that the table knows was heard. */
 bool peers_all_heard(const struct fleet *fleet);
+/* Every one is live, or dead: heartbeats and the lease's answers say when the table is worth a look. */
+bool peers_are_settled(const struct fleet *fleet);
 
 /* ---- fleet_beat.c */
 void beat_received(struct fleet *fleet, const struct fleet_heartbeat *heartbeat);

@@ -141,18 +141,12 @@ static void part_failed(struct fleet *fleet, uint32_t shard, enum store_result r
     }
 }
 
-/* Who has it now says the table, which is read at once; until then nothing is tried. When the table has
- * forgotten that it was ours, nobody has it, which others could not know. */
+/* Who has it now says the table, which is read at once; until then nothing is tried. */
 static void part_lost(struct fleet *fleet, uint32_t shard)
 {
     struct part *part = &fleet->parts[shard];
     fleet->lost_total++;
     fleet->lost_untold++;
-    bool was_ours = part_is_ours(part) || part->state == PART_DROPPING;
-    if (was_ours && part->holder == fleet_self(fleet) && part->seen == part->own_epoch) {
-        part->holder = 0;
-        beat_change(fleet, (uint16_t)shard, 0, part->own_epoch, 0);
-    }
     part->is_again = false;
     part->from = 0;
     part_fail(fleet, part);

@@ -82,6 +82,17 @@ bool peers_all_heard(const struct fleet *fleet)
     return true;
 }
 
+bool peers_are_settled(const struct fleet *fleet)
+{
+    for (uint32_t i = 0; i < fleet->peers_end; i++) {
+        const struct peer *peer = &fleet->peers[i];
+        if (is_other(fleet, peer) && peer->has_lease != (peer->is_alive && peer->was_heard)) {
+            return false;
+        }
+    }
+    return fleet->is_view_read && fleet->lease.is_valid;
+}
+
 /* ---- silence */
 
 static ns_t silence_of(const struct fleet *fleet)

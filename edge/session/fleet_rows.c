@@ -59,9 +59,21 @@ static void part_drop(struct fleet *fleet, uint32_t shard)
     part_set_state(fleet, shard, PART_DROPPING);
 }
 
+/* The table has forgotten that it was ours, and we do not have it: others leave it to us until we say so. */
+static void part_disown(struct fleet *fleet, uint32_t shard)
+{
+    struct part *part = &fleet->parts[shard];
+    if (part->state == PART_NONE && part->holder == fleet_self(fleet) &&
+        epoch_is_newer(part->seen, part->epoch)) {
+        part->holder = 0;
+        beat_change(fleet, (uint16_t)shard, 0, part->seen, 0);
+    }
+}
+
 static void part_refresh(struct fleet *fleet, uint32_t shard)
 {
     struct part *part = &fleet->parts[shard];
+    part_disown(fleet, shard);
     if (part_is_lost(fleet, part)) {
         part_drop(fleet, shard);
     }

@@ -28,7 +28,7 @@ static void view_ask(struct fleet *fleet)
     reading->num_bad = 0;
     fleet->is_view_wanted = false;
     fleet->view_at = fleet->now;
-    fleet->view_next = fleet->now + fleet->config.lease;
+    fleet->view_next = fleet->now + (peers_are_settled(fleet) ? FLEET_VIEW_LEASES : 1) * fleet->config.lease;
     fleet_emit(fleet, FLEET_EFFECT_STORE)->store =
         (struct store_op){.type = STORE_VIEW, .token = reading->token, .replaces = STORE_NO_INDEX};
 }

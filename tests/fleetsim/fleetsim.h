@@ -204,7 +204,16 @@ struct client {
     ns_t longest; /* wait for an answer */
 };
 
-enum item_type { ITEM_STORE, ITEM_ANSWER, ITEM_BEAT, ITEM_REQUEST, ITEM_REPLY, ITEM_DEED, ITEM_END };
+enum item_type {
+    ITEM_STORE,
+    ITEM_ANSWER,
+    ITEM_BEAT,
+    ITEM_NEWS,
+    ITEM_REQUEST,
+    ITEM_REPLY,
+    ITEM_DEED,
+    ITEM_END
+};
 
 struct item {
     ns_t at;
@@ -223,6 +232,7 @@ struct item {
         struct sim_answer answer;
         struct request request;
         struct reply reply;
+        struct fleet_event news; /* of the core for the engine */
         uint32_t deed;
     };
     size_t len;

@@ -8,6 +8,7 @@
 #define LIGHT_RETRY_NS (200 * NS_PER_MS)
 #define LIGHT_GIVE_NS (3 * NS_PER_S)
 
+/* From the worker's thread to the main thread: never within a step of the engine. */
 static void news(struct sim *sim, struct node *node, enum fleet_shard_news what, uint16_t shard,
                  enum store_result result)
 {
@@ -16,7 +17,10 @@ static void news(struct sim *sim, struct node *node, enum fleet_shard_news what,
     event.shard.shard = shard;
     event.shard.epoch = node->light->shards[shard].epoch;
     event.shard.result = result;
-    node_event(sim, node, &event);
+    struct item *item = item_add(sim, ITEM_NEWS, sim->now + 50 * NS_PER_US);
+    item->node = node->number;
+    item->life = node->life;
+    item->news = event;
 }
 
 /* An operation's token says what it was for: a later claim of the shard makes it old. */

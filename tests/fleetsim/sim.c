@@ -181,6 +181,8 @@ static void node_item(struct sim *sim, struct item *item)
         node_answer(sim, node, item);
     } else if (item->type == ITEM_BEAT) {
         node_beat(sim, node, item);
+    } else if (item->type == ITEM_NEWS) {
+        node_event(sim, node, &item->news);
     } else {
         net_route(sim, node, &item->request);
     }

@@ -227,6 +227,7 @@ Test(fleet_moves, garbage_in_the_table)
     rig_forget(rig);
     rig->is_bad_member = true;
     rig->is_short_table = true;
+    rig->view++;
     rig_run(rig, 5 * NS_PER_S, 1 << 2);
     cr_expect_eq(rig_news(rig, FLEET_NEWS_VIEW_BAD), 1, "once");
     cr_expect_eq(rig_count(rig, FLEET_EFFECT_TAKE) + rig_count(rig, FLEET_EFFECT_DROP) +
@@ -234,8 +235,10 @@ Test(fleet_moves, garbage_in_the_table)
                  0);
     rig->is_bad_member = false;
     rig->is_short_table = false;
+    rig->view++;
     rig_run(rig, 2 * NS_PER_S, 1 << 2);
     rig->owners[3] = 60000;
+    rig->view++;
     rig_run(rig, 2 * NS_PER_S, 1 << 2);
     cr_expect_eq(rig_news(rig, FLEET_NEWS_VIEW_BAD), 2);
     cr_expect_eq(fleet_shard(rig->fleet, 3).owner, 2);
