@@ -27,6 +27,7 @@ def spec_without_bgp():
     spec = labfile.load("fleet")
     for machine in spec["machines"].values():
         machine.pop("bgp", None)
+    spec["config"].pop("bgp", None)
     if os.environ.get("HOLDFAST_STEERING") == "off":  # then the workers forward by hand
         spec["config"].pop("steering")
     spec["machines"]["router"]["routes"] = {"anycast": labfile.of_kind(spec, "node")}
