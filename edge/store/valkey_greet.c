@@ -115,7 +115,7 @@ static void primary_named(struct valkey *v, const char *info)
 static void replicas_named(struct valkey *v, const char *info)
 {
     for (int i = 0; i < VALKEY_SERVERS_MAX; i++) {
-        char name[16], host[VALKEY_NAME_MAX];
+        char name[24], host[VALKEY_NAME_MAX];
         size_t len;
         unsigned port = 0;
         snprintf(name, sizeof(name), "slave%d", i);

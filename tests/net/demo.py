@@ -5,6 +5,7 @@ import os
 import sys
 import time
 
+from lab import anycast
 from lab.capture import AUTH, SA_INIT, Capture, ike_messages
 from lab.holdfast import TUN, Holdfast, build_dir
 from lab.process import Process, run, wait_until
@@ -15,7 +16,7 @@ from lab.traffic import Download, WebServer, download, ping, reaches
 COLOURS = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 Files = collections.namedtuple("Files", "cert_path key_path chain_path")
 Authority = collections.namedtuple("Authority", "path")
-STEPS = 9
+STEPS = 12
 IKE_ONLY = "udp port 500 or (udp port 4500 and udp[8:4] = 0)"
 ALICE, CAROL = "alice@example.net", "carol@example.net"
 BOB, BOB_SECRET = "bob@example.net", "correct horse battery staple"
@@ -181,6 +182,11 @@ class Demo:
         for client in self.clients:
             client.stop()
 
+    def end(self):
+        """Makes room for another lab."""
+        Process.end_all()
+        self.lab.end()
+
     # ---- help
 
     def cli(self, *arguments):
@@ -195,6 +201,51 @@ class Demo:
         return int(client.child()["bytes-in"])
 
 
+class Fleet:
+    """What it is for: several PoPs behind one address, and one of them goes."""
+
+    def __init__(self):
+        show.step("Three PoPs announce one address by BGP and share a session store")
+        start = time.monotonic()
+        self.stage = anycast.Stage()
+        for line in ("alice, bob ── transit 1 ──┬── a1        (Amsterdam)    ──┐",
+                     "                 │        └── b1, b2    (Frankfurt)    ──┤ inner router ── web server",
+                     "carol, dave ─ transit 2 ───── c1        (London)       ──┘              └─ Valkey, a replica"):
+            show.say(line)
+        show.good(f"four nodes, seven FRR routers, a store and four clients up after {ms_since(start)}")
+        self.cli("a1", "fleet")
+
+    def cli(self, node, *arguments):
+        show.command(f"{node}# holdfast {' '.join(arguments)}",
+                     self.stage.nodes[node].cli(*arguments).stdout.split("\n\n")[-1])
+
+    def killed(self):
+        client = self.stage.clients[0]
+        where = self.stage.node_of(client)
+        site = next(nodes for nodes in anycast.SITES.values() if where in nodes)
+        show.step(f"The PoP that has alice's session is killed under her download: {', '.join(site)}")
+        transfer = Download(client.node, rate="6M")
+        wait_until("the download runs", lambda: int(client.child()["bytes-in"]) > 5e6)
+        self.watch("pop-killed", f"kill -9 of holdfastd, zebra, bgpd, bfdd on {', '.join(site)}; 5 s later they are back")
+        size, _ = transfer.wait()
+        show.good(f"alice's download went on to its end: {size / 1e6:.0f} MB")
+
+    def drained(self):
+        where = self.stage.node_of(self.stage.clients[0])
+        show.step(f"{where} is drained, as before an upgrade, and returns")
+        self.watch("drain", f"{where}# holdfast drain --wait; holdfast undrain")
+
+    def watch(self, event, command):
+        show.command(command)
+        lost, notices = anycast.measure(self.stage, anycast.EVENTS[event])
+        for client, notice in zip(self.stage.clients, notices):
+            show.say(f"{client.identity:<22} {notice.lost:>3} of its echoes (one each 10 ms) lost, "
+                     f"longest gap {notice.gap_ms:.0f} ms")
+        logins = sum(notice.logins for notice in notices)
+        assert lost == 0 and logins == 0, f"{lost} sessions lost, {logins} new logins"
+        show.good("no session lost, no IKE_SA_INIT: nobody logged in again")
+
+
 def main():
     demo = Demo()
     demo.network()
@@ -206,6 +257,10 @@ def main():
     crash = demo.crash()
     demo.proof(crash)
     demo.finish()
+    demo.end()
+    fleet = Fleet()
+    fleet.killed()
+    fleet.drained()
     seconds = time.monotonic() - show.start
     print(f"\n{paint('1;32', 'Done')} in {seconds:.0f} s; nothing of it is left behind.")
 
