@@ -208,9 +208,9 @@ class Fleet:
         show.step("Three PoPs announce one address by BGP and share a session store")
         start = time.monotonic()
         self.stage = anycast.Stage()
-        for line in ("alice, bob ── transit 1 ──┬── a1        (Amsterdam)    ──┐",
-                     "                 │        └── b1, b2    (Frankfurt)    ──┤ inner router ── web server",
-                     "carol, dave ─ transit 2 ───── c1        (London)       ──┘              └─ Valkey, a replica"):
+        for line in ("alice, bob ── transit 1 ─┬─ a1      (Amsterdam) ─┐",
+                     "                 │       └─ b1, b2  (Frankfurt) ─┤ inner router ── web server",
+                     "carol, dave ─ transit 2 ─── c1      (London) ────┘            └─ Valkey, a replica"):
             show.say(line)
         show.good(f"four nodes, seven FRR routers, a store and four clients up after {ms_since(start)}")
         self.cli("a1", "fleet")
@@ -226,7 +226,7 @@ class Fleet:
         show.step(f"The PoP that has alice's session is killed under her download: {', '.join(site)}")
         transfer = Download(client.node, rate="6M")
         wait_until("the download runs", lambda: int(client.child()["bytes-in"]) > 5e6)
-        self.watch("pop-killed", f"kill -9 of holdfastd, zebra, bgpd, bfdd on {', '.join(site)}; 5 s later they are back")
+        self.watch("pop-killed", f"kill -9 holdfastd zebra bgpd bfdd     # on {', '.join(site)}; back after 5 s")
         size, _ = transfer.wait()
         show.good(f"alice's download went on to its end: {size / 1e6:.0f} MB")
 
