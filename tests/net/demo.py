@@ -226,7 +226,7 @@ class Fleet:
         show.step(f"The PoP that has alice's session is killed under her download: {', '.join(site)}")
         transfer = Download(client.node, rate="6M")
         wait_until("the download runs", lambda: int(client.child()["bytes-in"]) > 5e6)
-        self.watch("pop-killed", f"kill -9 holdfastd zebra bgpd bfdd     # on {', '.join(site)}; back after 5 s")
+        self.watch("pop-killed", f"kill -9 holdfastd zebra bgpd bfdd  # {', '.join(site)}, back in 5 s")
         size, _ = transfer.wait()
         show.good(f"alice's download went on to its end: {size / 1e6:.0f} MB")
 
