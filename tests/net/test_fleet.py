@@ -218,7 +218,8 @@ def store_away():
     store.start()
     wait_settled()
     report("store killed", running, lost=0, gap_ms=GAP_MS)
-    assert not [event for gateway in nodes().values() for event in gateway.events("fleet_lost")]
+    lost = [event for gateway in nodes().values() for event in gateway.events("fleet_lost")]
+    assert not lost, lost
 
 
 @suite.case("a node with another fleet key does not join; one line says why")
