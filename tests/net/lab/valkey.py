@@ -15,10 +15,11 @@ class Valkey:
         self.process = None
 
     def start(self):
+        """With `everysec` a killed server may forget what it has acknowledged, which is another story."""
         replica = ["--replicaof", self.replica_of, str(PORT)] if self.replica_of else []
         self.process = self.node.start(
             f"valkey-{self.node.name}", "valkey-server", "--port", str(PORT), "--bind", "*", "-::*",
-            "--protected-mode", "no", "--dir", self.dir, "--appendonly", "yes", "--appendfsync", "everysec",
+            "--protected-mode", "no", "--dir", self.dir, "--appendonly", "yes", "--appendfsync", "always",
             "--save", "", "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0", *replica)
         wait_until(f"{self.node.name} answers", lambda: "PONG" in self.cli("ping"), 10, 0.05)
 
