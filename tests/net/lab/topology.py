@@ -22,7 +22,8 @@ INNER_NET4, INNER_NET6 = "10.20.0.0/24", "fd20::/64"
 POOL4, POOL6 = "10.60.0.0/16", "fd60::/112"
 OUTER, INNER = "outer", "inner"  # the gateway's interfaces
 # A link that was down has its IPv6 addresses again when it is up, as it has those of IPv4.
-SYSCTLS = ("net.ipv6.conf.all.keep_addr_on_down=1", "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0",
+SYSCTLS = ("net.ipv6.conf.all.keep_addr_on_down=1",
+           "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0",
            "net.ipv6.conf.default.accept_ra=0", "net.ipv4.conf.all.rp_filter=0",
            "net.ipv4.conf.default.rp_filter=0")
 # A router with several ways to one place chooses by addresses and ports.
